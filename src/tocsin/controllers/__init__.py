@@ -1,0 +1,1 @@
+"""HTTP: routes, schemas and the shape of errors."""

@@ -1,0 +1,1 @@
+"""The outside: AI clients, Redis, the Celery producer."""

@@ -1,0 +1,1 @@
+"""Tables, and the only legal changes of their rows."""

@@ -1,0 +1,1 @@
+"""Every SQL statement, and the unit of work around them."""

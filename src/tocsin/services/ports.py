@@ -1,0 +1,44 @@
+"""What the use cases need from the outside, declared by the side that needs it."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from tocsin.models.verdict import Verdict
+
+Clock = Callable[[], datetime]
+"""Tells the present as an aware UTC time."""
+
+
+class Analyzer(Protocol):
+    """Judges texts."""
+
+    async def analyze(self, title: str, text: str) -> Verdict:
+        """Return the verdict.
+
+        Raises:
+            AnalyzerOutage: the AI is not well (timeout, connection, 429, 5xx); asking later may work.
+            AnalyzerError: of any other kind: asking again would not help.
+        """
+        ...
+
+
+class Doorbell(Protocol):
+    """Tells the workers that there is work. Nothing depends on its arrival."""
+
+    def ring(self, ids: Sequence[UUID]) -> None:
+        """Publish the ids of notifications that have a job; never blocks and never raises."""
+        ...
+
+
+class PageCache(Protocol):
+    """Keeps rendered pages for a while, or forgets them. Never raises."""
+
+    async def get(self, key: str) -> bytes | None:
+        """Return what was stored under ``key``, if it is still there."""
+        ...
+
+    async def set(self, key: str, page: bytes) -> None:
+        """Keep ``page`` under ``key`` for a while."""
+        ...

@@ -1,0 +1,190 @@
+"""Everything that can be configured, and nothing else.
+
+Settings come from the environment: ``TOCSIN_`` and the name, with two underscores between a group and its
+field (``TOCSIN_AI__CONCURRENCY``). There is no global instance: the edge (command line, composition root)
+loads them once with `load_settings` and hands down what is needed. Times are seconds.
+"""
+
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    HttpUrl,
+    SecretStr,
+    ValidationError,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tocsin.errors import ConfigurationError
+
+_MIN_SECRET_LENGTH = 32
+_PLACEHOLDERS = ("change", "secret", "example", "default", "password")
+
+
+def _check_database_url(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(("postgresql://", "postgresql+asyncpg://")):
+        raise ValueError("must look like postgresql://user:password@host:5432/database")
+    return url
+
+
+def _check_redis_url(url: SecretStr) -> SecretStr:
+    if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+        raise ValueError("must look like redis://:password@host:6379/0")
+    return url
+
+
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_database_url)]
+RedisUrl = Annotated[SecretStr, AfterValidator(_check_redis_url)]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DatabaseSettings(_Group):
+    """Where the truth lives."""
+
+    url: DatabaseUrl = Field(description="PostgreSQL 15 or newer.")
+    pool_size: int = Field(8, ge=2, le=200, description="Connections kept by one process.")
+    pool_timeout: Seconds = Field(2, description="How long a call waits for a free connection before 503.")
+    connect_timeout: Seconds = Field(3, description="How long opening a connection may take.")
+    statement_timeout: Seconds = Field(10, description="How long one statement may run.")
+
+
+class RedisSettings(_Group):
+    """The doorbell and the cache; losing either loses nothing."""
+
+    broker_url: RedisUrl = Field(description="The Celery broker.")
+    cache_url: RedisUrl | None = Field(None, description="The page cache; the broker's server if unset.")
+    connect_timeout: Seconds = Field(0.05, description="How long opening a connection may take.")
+    read_timeout: Seconds = Field(0.1, description="How long one answer may take.")
+    pause: Seconds = Field(1, description="After a failure, how long Redis is left alone.")
+
+    @property
+    def effective_cache_url(self) -> RedisUrl:
+        return self.cache_url or self.broker_url
+
+
+class ApiSettings(_Group):
+    """The HTTP server."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
+    max_body_bytes: int = Field(8 * 2**20, ge=2**16, le=64 * 2**20, description="Largest request body.")
+    graceful_timeout: Seconds = Field(8, description="How long running requests may go on after SIGTERM.")
+    token_ttl: Seconds = Field(3600, description="How long an inbox token lives unless asked otherwise.")
+    cache_ttl: Seconds = Field(60, description="How long a rendered page is kept.")
+    ingest_queue: int = Field(10_000, ge=100, description="Creates that may wait for the database; more get 503.")
+
+
+class InboxSettings(_Group):
+    """What happens to deleted notifications."""
+
+    undo: Seconds = Field(600, description="How long a deletion can be undone.")
+    tombstone: float = Field(
+        30 * 86_400, ge=0, description="How long clients that were away can learn of a deletion."
+    )
+
+
+class AiSettings(_Group):
+    """Who judges, and how patiently we ask."""
+
+    provider: Literal["http", "llm", "rules"] = Field(
+        "http", description="http: POST {text}; llm: an OpenAI-compatible chat API; rules: keywords, no network."
+    )
+    url: HttpUrl = Field(
+        HttpUrl("http://127.0.0.1:8001/analyze"), description="The endpoint (http) or the base URL (llm)."
+    )
+    api_key: SecretStr | None = Field(None, description="Sent as a bearer token.")
+    model: str = Field("gpt-4o-mini", description="The model (llm only).")
+    timeout: Seconds = Field(30, description="Deadline of one call.")
+    concurrency: int = Field(256, ge=1, le=4096, description="Calls in the air per worker process.")
+    quick_repeats: int = Field(2, ge=0, le=5, description="Repeats of a failed call within one try.")
+    max_tries: int = Field(5, ge=1, le=100, description="Tries before a notification ends as failed.")
+    retry_delay: Seconds = Field(5, description="Delay before the second try; it quadruples with each.")
+    retry_delay_max: Seconds = Field(900, description="Longest delay between tries.")
+    breaker_threshold: int = Field(5, ge=1, description="Different notifications in a row that open the breaker.")
+    breaker_cooldown: Seconds = Field(5, description="First pause of an open breaker; it doubles.")
+    breaker_cooldown_max: Seconds = Field(60, description="Longest pause of an open breaker.")
+
+
+class WorkerSettings(_Group):
+    """Leases and the maintenance loop."""
+
+    lease: Seconds = Field(15, description="A dead worker's notifications are taken up again after this.")
+    renew_every: Seconds = Field(5, description="How often leases are renewed; well below the lease.")
+    maintain_every: Seconds = Field(5, description="How often overdue work is rung for and old rows are purged.")
+    overdue: Seconds = Field(10, description="Work that could have been claimed for this long is rung for.")
+    drain: Seconds = Field(8, description="How long analyses may go on after SIGTERM.")
+
+
+class LogSettings(_Group):
+    """What is written to standard error."""
+
+    format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal, else json.")
+    level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level written.")
+
+
+class MockAiSettings(BaseSettings):
+    """The stand-in for the AI API, with knobs for trouble."""
+
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_MOCK_AI__", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8001, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
+    delay_min: float = Field(1, ge=0, description="Shortest delay of an answer.")
+    delay_max: float = Field(3, ge=0, description="Longest delay of an answer.")
+    error_rate: float = Field(0, ge=0, le=1, description="Share of calls answered 500.")
+    garbage_rate: float = Field(0, ge=0, le=1, description="Share of calls answered with rubbish.")
+    busy_rate: float = Field(0, ge=0, le=1, description="Share of calls answered 429 with Retry-After.")
+    hang_rate: float = Field(0, ge=0, le=1, description="Share of calls never answered.")
+
+
+class Settings(BaseSettings):
+    """The configuration of the API, the worker and the maintenance commands."""
+
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_", env_nested_delimiter="__", frozen=True, extra="forbid")
+
+    secret: SecretStr = Field(description="Signs inbox tokens and cursors; at least 32 random characters.")
+    database: DatabaseSettings
+    redis: RedisSettings
+    api: ApiSettings = ApiSettings()
+    inbox: InboxSettings = InboxSettings()
+    ai: AiSettings = AiSettings()
+    worker: WorkerSettings = WorkerSettings()
+    log: LogSettings = LogSettings()
+
+    @field_validator("secret")
+    @classmethod
+    def _refuse_weak_secret(cls, secret: SecretStr) -> SecretStr:
+        value = secret.get_secret_value()
+        if len(value) < _MIN_SECRET_LENGTH or any(word in value.lower() for word in _PLACEHOLDERS):
+            raise ValueError(
+                f"must be at least {_MIN_SECRET_LENGTH} random characters, for example from 'openssl rand -hex 32'"
+            )
+        return secret
+
+
+_Settings = TypeVar("_Settings", bound=BaseSettings)
+
+
+def load_settings(kind: type[_Settings]) -> _Settings:
+    """Read ``kind`` from the environment.
+
+    Raises:
+        ConfigurationError: naming every variable that is missing or does not fit, never its value.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        prefix = kind.model_config.get("env_prefix", "")
+        lines = [
+            f"{prefix}{'__'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        ]
+        raise ConfigurationError("; ".join(lines)) from None
