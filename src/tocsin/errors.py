@@ -42,6 +42,12 @@ class InvalidInput(TocsinError):
         self.errors = tuple(errors)
 
 
+class UnstorableInput(InvalidInput):
+    """The database cannot hold a value of this input."""
+
+    code = "invalid_input"
+
+
 class IdempotencyKeyReused(InvalidInput):
     """This idempotency key was used before with a different body; use a new key for a new notification."""
 

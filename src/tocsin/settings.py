@@ -79,7 +79,11 @@ class ApiSettings(_Group):
     graceful_timeout: Seconds = Field(8, description="How long running requests may go on after SIGTERM.")
     token_ttl: Seconds = Field(3600, description="How long an inbox token lives unless asked otherwise.")
     cache_ttl: Seconds = Field(60, description="How long a rendered page is kept.")
-    ingest_queue: int = Field(10_000, ge=100, description="Creates that may wait for the database; more get 503.")
+    ingest_queue: int = Field(
+        10_000,
+        ge=100,
+        description="Creates that may wait for the database; more get 503.",
+    )
 
 
 class InboxSettings(_Group):
@@ -87,7 +91,9 @@ class InboxSettings(_Group):
 
     undo: Seconds = Field(600, description="How long a deletion can be undone.")
     tombstone: float = Field(
-        30 * 86_400, ge=0, description="How long clients that were away can learn of a deletion."
+        30 * 86_400,
+        ge=0,
+        description="How long clients that were away can learn of a deletion.",
     )
 
 
@@ -95,10 +101,12 @@ class AiSettings(_Group):
     """Who judges, and how patiently we ask."""
 
     provider: Literal["http", "llm", "rules"] = Field(
-        "http", description="http: POST {text}; llm: an OpenAI-compatible chat API; rules: keywords, no network."
+        "http",
+        description="http: POST {text}; llm: an OpenAI-compatible chat API; rules: keywords, no network.",
     )
     url: HttpUrl = Field(
-        HttpUrl("http://127.0.0.1:8001/analyze"), description="The endpoint (http) or the base URL (llm)."
+        HttpUrl("http://127.0.0.1:8001/analyze"),
+        description="The endpoint (http) or the base URL (llm).",
     )
     api_key: SecretStr | None = Field(None, description="Sent as a bearer token.")
     model: str = Field("gpt-4o-mini", description="The model (llm only).")

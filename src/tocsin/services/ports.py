@@ -31,6 +31,10 @@ class Doorbell(Protocol):
         """Publish the ids of notifications that have a job; never blocks and never raises."""
         ...
 
+    async def queue_length(self) -> int | None:
+        """Return how many messages wait for a worker, None if that cannot be told. Never raises."""
+        ...
+
 
 class PageCache(Protocol):
     """Keeps rendered pages for a while, or forgets them. Never raises."""

@@ -1,0 +1,26 @@
+"""Alembic's environment: runs migrations on the connection it is handed."""
+
+from alembic import context
+from sqlalchemy import Connection
+
+from tocsin.models.analysis_job import AnalysisJob
+from tocsin.models.api_key import ApiKey
+from tocsin.models.epoch import Epoch
+from tocsin.models.inbox import Inbox
+from tocsin.models.notification import Notification
+
+_TABLES = (AnalysisJob, ApiKey, Epoch, Inbox, Notification)
+
+
+def _run(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=_TABLES[0].metadata,
+        transaction_per_migration=True,
+        compare_server_default=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+_run(context.config.attributes["connection"])

@@ -1,0 +1,204 @@
+"""SQL of jobs: claim, renewal, and what is overdue.
+
+Leases are told apart by their random id alone. Time cannot tell them apart, since clocks and pauses lie, nor can
+the number of tries, since it starts again with a re-analysis.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    Float,
+    Integer,
+    Interval,
+    String,
+    Text,
+    Uuid,
+    and_,
+    any_,
+    bindparam,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tocsin.models.analysis_job import AnalysisJob
+
+_MAINTENANCE_LOCK = 0x70C51
+_NOW = func.clock_timestamp()
+_IDS = bindparam("ids", type_=ARRAY(Uuid))
+_LEASE_TIME = bindparam("lease_time", type_=Interval)
+_held = func.unnest(_IDS, bindparam("leases", type_=ARRAY(Uuid))).table_valued("id", "lease")
+_HELD = and_(AnalysisJob.notification_id == _held.c.id, AnalysisJob.lease == _held.c.lease)
+
+_due = (
+    select(AnalysisJob.notification_id)
+    .where(AnalysisJob.notification_id == any_(_IDS), AnalysisJob.available_at <= _NOW)
+    .order_by(AnalysisJob.notification_id)
+    .with_for_update(skip_locked=True)
+    .cte("due")
+)
+_CLAIM = (
+    update(AnalysisJob)
+    .where(AnalysisJob.notification_id == _due.c.notification_id)
+    .values(
+        lease=func.gen_random_uuid(),
+        available_at=_NOW + _LEASE_TIME,
+        tries=AnalysisJob.tries + 1,
+    )
+    .returning(
+        AnalysisJob.notification_id,
+        AnalysisJob.lease,
+        AnalysisJob.tries,
+        AnalysisJob.request_id,
+    )
+    .execution_options(synchronize_session=False)
+)
+# A locked row is being finished by its holder: to wait for it in plan order could deadlock with him.
+_renewable = (
+    select(AnalysisJob.notification_id)
+    .join(_held, _HELD)
+    .order_by(AnalysisJob.notification_id)
+    .with_for_update(of=AnalysisJob, skip_locked=True)
+    .cte("renewable")
+)
+_RENEW = (
+    update(AnalysisJob)
+    .where(AnalysisJob.notification_id == _renewable.c.notification_id)
+    .values(available_at=_NOW + _LEASE_TIME)
+    .execution_options(synchronize_session=False)
+)
+_LOCK_HELD = (
+    select(AnalysisJob.notification_id)
+    .join(_held, _HELD)
+    .order_by(AnalysisJob.notification_id)
+    .with_for_update(of=AnalysisJob)
+)
+_back = func.unnest(
+    _IDS,
+    bindparam("delays", type_=ARRAY(Float(53))),
+    bindparam("uncounted", type_=ARRAY(Integer)),
+    bindparam("errors", type_=ARRAY(Text)),
+).table_valued("id", "delay", "uncounted", "error")
+_PUT_BACK = (
+    update(AnalysisJob)
+    .where(AnalysisJob.notification_id == _back.c.id)
+    .values(
+        lease=None,
+        available_at=_NOW + _back.c.delay * text("interval '1 second'"),
+        tries=AnalysisJob.tries - _back.c.uncounted,
+        last_error=func.coalesce(_back.c.error, AnalysisJob.last_error),
+    )
+    .execution_options(synchronize_session=False)
+)
+_new = func.unnest(_IDS, bindparam("request_ids", type_=ARRAY(String))).table_valued("id", "request_id")
+_ENQUEUE = insert(AnalysisJob).from_select(["notification_id", "request_id"], select(_new.c.id, _new.c.request_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One worker's time-limited right to a job; ``tries`` counts this one."""
+
+    notification_id: UUID
+    id: UUID
+    tries: int
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """A job that is given back: claimable again in ``delay`` seconds; ``counted`` says whether the AI was asked."""
+
+    notification_id: UUID
+    delay: float
+    counted: bool
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much work is left, and since when the oldest of it waits."""
+
+    jobs: int
+    oldest: datetime | None
+
+
+class AnalysisJobRepository:
+    """Jobs of one unit of work."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def enqueue(self, request_ids: Mapping[UUID, str | None]) -> None:
+        """Promise an analysis for each id, told apart in logs by the request that asked for it."""
+        parameters = {
+            "ids": list(request_ids),
+            "request_ids": list(request_ids.values()),
+        }
+        await self._session.execute(_ENQUEUE, parameters)
+
+    async def withdraw(self, ids: Collection[UUID]) -> None:
+        """Drop the jobs of ``ids``, whoever holds them."""
+        await self._session.execute(
+            delete(AnalysisJob).where(AnalysisJob.notification_id == any_(_IDS)),
+            {"ids": [*ids]},
+        )
+
+    async def get(self, notification_id: UUID) -> AnalysisJob | None:
+        """Return the job, if work is left."""
+        return await self._session.get(AnalysisJob, notification_id)
+
+    async def claim(self, ids: Collection[UUID], lease_time: timedelta) -> list[Lease]:
+        """Claim what is claimable among ``ids``; the rest is leased elsewhere, scheduled for later, or gone."""
+        rows = await self._session.execute(_CLAIM, {"ids": list(ids), "lease_time": lease_time})
+        return [Lease(row.notification_id, row.lease, row.tries, row.request_id) for row in rows]
+
+    async def renew(self, leases: Mapping[UUID, UUID], lease_time: timedelta) -> None:
+        """Prolong the leases (by notification id) that are still held."""
+        parameters = {
+            "ids": list(leases),
+            "leases": list(leases.values()),
+            "lease_time": lease_time,
+        }
+        await self._session.execute(_RENEW, parameters)
+
+    async def lock_held(self, leases: Mapping[UUID, UUID]) -> set[UUID]:
+        """Lock the jobs whose lease (by notification id) is still the given one; return their ids."""
+        parameters = {"ids": list(leases), "leases": list(leases.values())}
+        return set(await self._session.scalars(_LOCK_HELD, parameters))
+
+    async def put_back(self, jobs: Sequence[PutBack]) -> None:
+        """Give back locked jobs in one statement."""
+        parameters = {
+            "ids": [job.notification_id for job in jobs],
+            "delays": [job.delay for job in jobs],
+            "uncounted": [0 if job.counted else 1 for job in jobs],
+            "errors": [job.error for job in jobs],
+        }
+        await self._session.execute(_PUT_BACK, parameters)
+
+    async def overdue(self, longer_than: timedelta, limit: int) -> list[UUID]:
+        """Return the ids of the oldest jobs that could have been claimed for ``longer_than``."""
+        statement = (
+            select(AnalysisJob.notification_id)
+            .where(AnalysisJob.available_at < _NOW - longer_than)
+            .order_by(AnalysisJob.available_at)
+            .limit(limit)
+        )
+        return list(await self._session.scalars(statement))
+
+    async def backlog(self) -> Backlog:
+        """Count the work that is left."""
+        row = (await self._session.execute(select(func.count(), func.min(AnalysisJob.enqueued_at)))).one()
+        return Backlog(row[0], row[1])
+
+    async def try_maintenance_lock(self) -> bool:
+        """Become the one process that maintains, until the end of the transaction."""
+        return bool(await self._session.scalar(select(func.pg_try_advisory_xact_lock(_MAINTENANCE_LOCK))))

@@ -1,0 +1,55 @@
+"""SQL of service keys."""
+
+from collections.abc import Collection
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import (
+    ARRAY,
+    LargeBinary,
+    Uuid,
+    any_,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tocsin.models.api_key import ApiKey
+
+_HASHES = bindparam("hashes", type_=ARRAY(LargeBinary))
+_IDS = bindparam("ids", type_=ARRAY(Uuid))
+_BY_HASH = select(ApiKey).where(ApiKey.hash == any_(_HASHES), ApiKey.revoked_at.is_(None))
+
+
+class ApiKeyRepository:
+    """Service keys of one unit of work."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    def add(self, key: ApiKey) -> None:
+        """Keep a new key."""
+        self._session.add(key)
+
+    async def valid_by_hash(self, hashes: Collection[bytes]) -> dict[bytes, ApiKey]:
+        """Return the keys that are not revoked, by hash."""
+        keys = await self._session.scalars(_BY_HASH, {"hashes": list(hashes)})
+        return {key.hash: key for key in keys}
+
+    async def touch(self, ids: Collection[UUID], at_most_every: timedelta) -> None:
+        """Note that the keys are in use, unless that was noted lately."""
+        now = func.clock_timestamp()
+        stale = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < now - at_most_every)
+        statement = update(ApiKey).where(ApiKey.id == any_(_IDS), stale).values(last_used_at=now)
+        await self._session.execute(statement.execution_options(synchronize_session=False), {"ids": list(ids)})
+
+    async def list_all(self) -> list[ApiKey]:
+        """Return all keys, revoked ones too, in the order of their making."""
+        return list(await self._session.scalars(select(ApiKey).order_by(ApiKey.created_at)))
+
+    async def get(self, key_id: UUID) -> ApiKey | None:
+        """Return the key with this id."""
+        return await self._session.get(ApiKey, key_id)

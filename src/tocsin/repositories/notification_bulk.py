@@ -1,0 +1,110 @@
+"""SQL of changes of many notifications at once, in steps of bounded size.
+
+These statements are the set-based twins of the rules in `tocsin.models.notification`: a row object for each of a
+million notifications would hold the event loop up. The inboxes of a step must be locked by the transaction.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import ARRAY, Uuid, any_, bindparam, delete, func, null, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tocsin.models.inbox import Inbox
+from tocsin.models.notification import Notification, Severity
+from tocsin.repositories.notification_pages import NotificationFilter, conditions
+
+_IDS = bindparam("ids", type_=ARRAY(Uuid))
+
+
+@dataclass(frozen=True, slots=True)
+class MarkedRead:
+    """One step: how many were marked, and the id it came to, None if none is left."""
+
+    count: int
+    last_id: UUID | None
+
+
+class NotificationBulkRepository:
+    """Bulk changes of one unit of work."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def mark_read(
+        self,
+        inbox: Inbox,
+        wanted: NotificationFilter,
+        up_to: int,
+        after: UUID | None,
+        now: datetime,
+        limit: int,
+    ) -> MarkedRead:
+        """Mark read the next ``limit`` unread ones after id ``after`` that match and have not changed after ``up_to``."""
+        terms = [
+            *conditions(wanted),
+            Notification.read_at.is_(None),
+            Notification.version <= up_to,
+        ]
+        if after is not None:
+            terms.append(Notification.id > after)
+        picked = select(Notification.id).where(*terms).order_by(Notification.id).limit(limit).subquery("picked")
+        numbered = select(picked.c.id, func.row_number().over(order_by=picked.c.id).label("number")).subquery(
+            "numbered"
+        )
+        statement = (
+            update(Notification)
+            .where(Notification.id == numbered.c.id)
+            .values(read_at=now, version=inbox.version + numbered.c.number)
+            .returning(Notification.id, Notification.severity)
+            .execution_options(synchronize_session=False)
+        )
+        rows = (await self._session.execute(statement)).all()
+        for row in rows:
+            inbox.count(Severity(row.severity), -1)
+        inbox.version += len(rows)
+        return MarkedRead(len(rows), max((row.id for row in rows), default=None))
+
+    async def deleted_before(self, moment: datetime, limit: int, *, blanked: bool) -> dict[UUID, UUID]:
+        """Return id → user of at most ``limit`` tombstones from before ``moment``, oldest first.
+
+        ``blanked`` False restricts to those that still carry their text.
+        """
+        statement = select(Notification.id, Notification.user_id).where(Notification.deleted_at < moment)
+        if not blanked:
+            statement = statement.where(Notification.text != "")
+        rows = await self._session.execute(statement.order_by(Notification.deleted_at).limit(limit))
+        return {row.id: row.user_id for row in rows}
+
+    async def blank(self, ids: Collection[UUID], deleted_before: datetime) -> None:
+        """Forget what tombstones said. No client can see this, so no version is taken."""
+        statement = (
+            update(Notification)
+            .where(Notification.id == any_(_IDS), Notification.deleted_at < deleted_before)
+            .values(
+                title="",
+                text="",
+                source=null(),
+                link=null(),
+                data=null(),
+                keywords=null(),
+                error=null(),
+            )
+            .execution_options(synchronize_session=False)
+        )
+        await self._session.execute(statement, {"ids": list(ids)})
+
+    async def purge(self, ids: Collection[UUID], deleted_before: datetime) -> dict[UUID, int]:
+        """Remove tombstones; return the highest version removed, by user."""
+        statement = (
+            delete(Notification)
+            .where(Notification.id == any_(_IDS), Notification.deleted_at < deleted_before)
+            .returning(Notification.user_id, Notification.version)
+            .execution_options(synchronize_session=False)
+        )
+        floors: dict[UUID, int] = {}
+        for row in await self._session.execute(statement, {"ids": list(ids)}):
+            floors[row.user_id] = max(row.version, floors.get(row.user_id, 0))
+        return floors

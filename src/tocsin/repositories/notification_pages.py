@@ -1,0 +1,116 @@
+"""SQL of listings: one page by keyset, and what changed since a version.
+
+The keyset is (severity, id) or id alone. Ids are UUIDv7, so their order is the order of time, and the time
+filters become bounds of the id.
+"""
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from tocsin.models.notification import (
+    Notification,
+    ProcessingStatus,
+    Severity,
+    first_id_at,
+)
+from tocsin.models.verdict import Category
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class Order(enum.StrEnum):
+    """How a listing is sorted; ties of severity go newest first."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    SEVERITY = "severity"
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationFilter:
+    """What a listing shows; None means no restriction. Both times are exclusive."""
+
+    user_id: UUID | None = None
+    category: Category | None = None
+    status: ProcessingStatus | None = None
+    read: bool | None = None
+    min_confidence: float | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Keyset:
+    """Where a page ended."""
+
+    id: UUID
+    severity: int
+
+
+def conditions(wanted: NotificationFilter) -> list[ColumnElement[bool]]:
+    """Return the SQL of ``wanted``, for notifications that are not deleted."""
+    terms: list[ColumnElement[bool]] = [Notification.deleted_at.is_(None)]
+    if wanted.user_id is not None:
+        terms.append(Notification.user_id == wanted.user_id)
+    if wanted.category is not None:
+        # The severity says the same and is indexed.
+        terms += [
+            Notification.category == wanted.category,
+            Notification.severity == Severity.of(wanted.category),
+        ]
+    if wanted.status is not None:
+        terms.append(Notification.processing_status == wanted.status)
+    if wanted.read is not None:
+        terms.append(Notification.read_at.is_not(None) if wanted.read else Notification.read_at.is_(None))
+    if wanted.min_confidence is not None:
+        terms.append(Notification.confidence >= wanted.min_confidence)
+    if wanted.created_after is not None:
+        terms.append(Notification.id >= first_id_at(wanted.created_after + _MILLISECOND))
+    if wanted.created_before is not None:
+        terms.append(Notification.id < first_id_at(wanted.created_before))
+    return terms
+
+
+def page_statement(wanted: NotificationFilter, order: Order, after: Keyset | None, limit: int) -> Select[Notification]:
+    """Return the SQL of the page of at most ``limit`` notifications that follows ``after``."""
+    statement = select(Notification).where(*conditions(wanted)).limit(limit)
+    key = tuple_(Notification.severity, Notification.id)
+    match order:
+        case Order.NEWEST:
+            statement = statement.order_by(Notification.id.desc())
+            return statement.where(Notification.id < after.id) if after else statement
+        case Order.OLDEST:
+            statement = statement.order_by(Notification.id.asc())
+            return statement.where(Notification.id > after.id) if after else statement
+        case Order.SEVERITY:
+            statement = statement.order_by(Notification.severity.desc(), Notification.id.desc())
+            return statement.where(key < (after.severity, after.id)) if after else statement
+
+
+class NotificationPageRepository:
+    """Listings of one unit of work."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._session = session
+
+    async def page(
+        self, wanted: NotificationFilter, order: Order, after: Keyset | None, limit: int
+    ) -> Sequence[Notification]:
+        """Return at most ``limit`` notifications that follow ``after``."""
+        return (await self._session.scalars(page_statement(wanted, order, after, limit))).all()
+
+    async def changed_since(self, user_id: UUID, version: int, limit: int) -> Sequence[Notification]:
+        """Return at most ``limit`` notifications, tombstones too, that changed after ``version``, oldest change first."""
+        statement = (
+            select(Notification)
+            .where(Notification.user_id == user_id, Notification.version > version)
+            .order_by(Notification.version)
+            .limit(limit)
+        )
+        return (await self._session.scalars(statement)).all()

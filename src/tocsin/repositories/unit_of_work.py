@@ -1,0 +1,177 @@
+"""The unit of work: one transaction, its repositories, and what happens after the commit.
+
+The only commit of the product is here. A use case hands a function to `Database.transaction`, which runs it,
+commits, and then runs the hooks that it left (publish, ring). A serialization failure or a deadlock, and a
+connection that was found dead before the commit was sent, repeat the whole function, so it must have no effect
+but in the database and in its hooks.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final, TypeVar
+
+import structlog
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from tocsin.errors import DatabaseUnavailable, Overloaded, UnstorableInput
+from tocsin.repositories.analysis_jobs import AnalysisJobRepository
+from tocsin.repositories.api_keys import ApiKeyRepository
+from tocsin.repositories.inboxes import InboxRepository
+from tocsin.repositories.notification_bulk import NotificationBulkRepository
+from tocsin.repositories.notification_pages import NotificationPageRepository
+from tocsin.repositories.notifications import NotificationRepository
+
+_Result = TypeVar("_Result")
+_log = structlog.get_logger(__name__)
+
+_ATTEMPTS: Final = 6
+_FIRST_PAUSE: Final = 0.01
+_REPEATABLE: Final = frozenset({"40001", "40P01"})
+_UNREACHABLE: Final = frozenset({"08", "53", "57", "58"})
+"""SQLSTATE classes: connection, resources, operator intervention (shutdown, cancel), system error."""
+_BAD_DATA: Final = frozenset({"22", "23"})
+"""SQLSTATE classes: data exception, integrity constraint violation."""
+
+
+class CommitUnknown(DatabaseUnavailable):
+    """The connection to the database broke during the commit; it is unknown whether it took effect."""
+
+    code = "database_unavailable"
+
+
+class _Repeat(Exception):
+    """This attempt had no effect and may be made again."""
+
+
+class UnitOfWork:
+    """One attempt at one transaction."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._hooks: list[Callable[[], None]] = []
+        self._session = session
+        self.notifications = NotificationRepository(session)
+        self.pages = NotificationPageRepository(session)
+        self.bulk = NotificationBulkRepository(session)
+        self.inboxes = InboxRepository(session)
+        self.jobs = AnalysisJobRepository(session)
+        self.api_keys = ApiKeyRepository(session)
+
+    def after_commit(self, hook: Callable[[], None]) -> None:
+        """Run ``hook`` once the transaction is committed; a failing hook is logged, never raised."""
+        self._hooks.append(hook)
+
+    async def commit(self) -> None:
+        """Make the work durable."""
+        await self._session.flush()
+        try:
+            await self._session.commit()
+        except (DBAPIError, OSError) as error:
+            if _is_repeatable(error):
+                raise
+            raise CommitUnknown from error
+
+    def run_hooks(self) -> None:
+        """Run what was to happen after the commit."""
+        for hook in self._hooks:
+            try:
+                hook()
+            except Exception:  # noqa: BLE001 - the transaction is committed; nobody could undo it
+                _log.exception(
+                    "after_commit_hook_failed",
+                    hook=getattr(hook, "__qualname__", repr(hook)),
+                )
+
+
+class Database:
+    """Opens units of work on one engine.
+
+    Every method raises `DatabaseUnavailable` when PostgreSQL cannot be reached, and `Overloaded` when all
+    connections stay busy.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._repeatable_read = engine.execution_options(isolation_level="REPEATABLE READ")
+
+    async def transaction(self, work: Callable[[UnitOfWork], Awaitable[_Result]]) -> _Result:
+        """Run ``work`` in a READ COMMITTED transaction, commit, run its hooks, return its result."""
+
+        async def attempt() -> _Result:
+            async with self._open(self._engine) as uow:
+                result = await work(uow)
+                await uow.commit()
+            uow.run_hooks()
+            return result
+
+        return await _repeat(attempt)
+
+    async def read(self, work: Callable[[UnitOfWork], Awaitable[_Result]]) -> _Result:
+        """Run ``work``, whose every statement sees the latest state, outside of any transaction."""
+
+        async def attempt() -> _Result:
+            async with self._open(self._autocommit) as uow:
+                return await work(uow)
+
+        return await _repeat(attempt)
+
+    async def snapshot(self, work: Callable[[UnitOfWork], Awaitable[_Result]]) -> _Result:
+        """Run ``work``, whose statements all see one state, in a REPEATABLE READ transaction."""
+
+        async def attempt() -> _Result:
+            async with self._open(self._repeatable_read) as uow:
+                return await work(uow)
+
+        return await _repeat(attempt)
+
+    @asynccontextmanager
+    async def _open(self, engine: AsyncEngine) -> AsyncIterator[UnitOfWork]:
+        try:
+            async with AsyncSession(engine, expire_on_commit=False, autoflush=False) as session:
+                yield UnitOfWork(session)
+        except PoolTimeoutError as error:
+            raise Overloaded from error
+        except (DBAPIError, OSError, InterfaceError) as error:
+            raise _translated(error) from error
+
+
+async def _repeat(attempt: Callable[[], Awaitable[_Result]]) -> _Result:
+    pause = _FIRST_PAUSE
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return await attempt()
+        except _Repeat as repeat:
+            _log.info("transaction_repeated", cause=str(repeat))
+        await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+        pause *= 2
+    try:
+        return await attempt()
+    except _Repeat as repeat:
+        raise DatabaseUnavailable from repeat
+
+
+def _is_repeatable(error: Exception) -> bool:
+    return isinstance(error, DBAPIError) and _sqlstate(error) in _REPEATABLE
+
+
+def _sqlstate(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def _translated(error: Exception) -> Exception:
+    """Return what to raise instead of ``error``, which happened before the commit was sent."""
+    if isinstance(error, OSError):
+        return DatabaseUnavailable()
+    if not isinstance(error, DBAPIError):
+        return error
+    if _is_repeatable(error) or error.connection_invalidated:
+        return _Repeat(type(error.orig).__name__)
+    if _sqlstate(error)[:2] in _UNREACHABLE or isinstance(error, InterfaceError):
+        return DatabaseUnavailable()
+    if _sqlstate(error)[:2] in _BAD_DATA:
+        return UnstorableInput(())
+    return error

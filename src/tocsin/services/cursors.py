@@ -1,0 +1,59 @@
+"""Cursors: where a page ended, signed together with the filters and the order that it belongs to."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import struct
+from uuid import UUID
+
+from tocsin.errors import InvalidCursor
+from tocsin.repositories.notification_pages import Keyset, NotificationFilter, Order
+
+_BODY = struct.Struct(">16sB")
+_SIGNATURE_BYTES = 16
+
+
+class CursorCodec:
+    """Writes and reads cursors; only the holder of ``secret`` can make one."""
+
+    def __init__(self, secret: str) -> None:
+        self._key = hashlib.sha256(b"tocsin cursor " + secret.encode()).digest()
+
+    def encode(self, keyset: Keyset, wanted: NotificationFilter, order: Order) -> str:
+        """Return the cursor that continues after ``keyset``."""
+        body = _BODY.pack(keyset.id.bytes, keyset.severity)
+        return base64.urlsafe_b64encode(body + self._sign(body, wanted, order)).rstrip(b"=").decode()
+
+    def decode(self, cursor: str, wanted: NotificationFilter, order: Order) -> Keyset:
+        """Return where the cursor continues.
+
+        Raises:
+            InvalidCursor: it is not ours, or was issued for other filters or another order.
+        """
+        try:
+            raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        except (ValueError, binascii.Error):
+            raise InvalidCursor from None
+        body, signature = raw[: _BODY.size], raw[_BODY.size :]
+        if len(body) != _BODY.size or not hmac.compare_digest(signature, self._sign(body, wanted, order)):
+            raise InvalidCursor
+        raw_id, severity = _BODY.unpack(body)
+        return Keyset(UUID(bytes=raw_id), severity)
+
+    def _sign(self, body: bytes, wanted: NotificationFilter, order: Order) -> bytes:
+        subject = body + repr((order.value, canonical(wanted))).encode()
+        return hmac.digest(self._key, subject, "sha256")[:_SIGNATURE_BYTES]
+
+
+def canonical(wanted: NotificationFilter) -> tuple[str | None, ...]:
+    """Return the filter in a form that is equal for equal filters, in every process."""
+    return (
+        str(wanted.user_id) if wanted.user_id else None,
+        wanted.category.value if wanted.category else None,
+        wanted.status.value if wanted.status else None,
+        str(wanted.read),
+        repr(wanted.min_confidence),
+        wanted.created_after.isoformat() if wanted.created_after else None,
+        wanted.created_before.isoformat() if wanted.created_before else None,
+    )

@@ -1,0 +1,169 @@
+"""Whole inboxes: counts, what changed, mark all read."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+from uuid import UUID
+
+from tocsin.errors import InvalidPosition
+from tocsin.models.api_key import Scope
+from tocsin.models.inbox import Inbox
+from tocsin.models.notification import Notification
+from tocsin.repositories.notification_bulk import MarkedRead
+from tocsin.repositories.notification_pages import NotificationFilter
+from tocsin.repositories.unit_of_work import Database, UnitOfWork
+from tocsin.services.access import Caller
+from tocsin.services.ports import Clock
+from tocsin.services.positions import Position
+
+MAX_CHANGES: Final = 1_000
+_STEP: Final = 1_000
+_BULK_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Exact numbers of unread notifications."""
+
+    critical: int = 0
+    warning: int = 0
+    info: int = 0
+    unjudged: int = 0
+
+    @classmethod
+    def of(cls, inbox: Inbox | None) -> "Unread":
+        """Read the counters of ``inbox``; one that nobody wrote to has none."""
+        if inbox is None:
+            return cls()
+        return cls(inbox.unread_critical, inbox.unread_warning, inbox.unread_info, inbox.unread_unjudged)
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.critical + self.warning + self.info + self.unjudged
+
+
+@dataclass(frozen=True, slots=True)
+class InboxOverview:
+    """An inbox at one version."""
+
+    user_id: UUID
+    position: Position
+    unread: Unread
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What changed after a position, oldest first, or ``reset``: reload everything.
+
+    ``position`` is where this page of changes ends; ``more`` says that another page follows.
+    """
+
+    overview: InboxOverview
+    position: Position
+    notifications: Sequence[Notification]
+    reset: bool
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BulkChange:
+    """What a bulk change did; ``complete`` is false if time ran out before all was done."""
+
+    changed: int
+    version: int
+    complete: bool
+
+
+class InboxService:
+    """Use cases of a whole inbox."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def overview(self, caller: Caller, user_id: UUID) -> InboxOverview:
+        """Return version and unread counts."""
+        caller.require_inbox(user_id, Scope.READ)
+        return await self._database.snapshot(lambda uow: _overview(uow, user_id))
+
+    async def changes(self, caller: Caller, user_id: UUID, since: str | None, limit: int) -> Changes:
+        """Return what changed after the position ``since``; without one, where to begin.
+
+        Raises:
+            InvalidPosition: ``since`` is not a position.
+        """
+        caller.require_inbox(user_id, Scope.READ)
+        position = Position.parse(since) if since is not None else None
+
+        async def work(uow: UnitOfWork) -> Changes:
+            inbox = await uow.inboxes.get(user_id)
+            overview = await _overview(uow, user_id)
+            if position is None or not _servable(position, overview.position, inbox):
+                return Changes(overview, overview.position, (), reset=True, more=False)
+            return await _page_of_changes(uow, overview, position, limit)
+
+        return await self._database.snapshot(work)
+
+    async def mark_all_read(self, caller: Caller, wanted: NotificationFilter, up_to: str | None) -> BulkChange:
+        """Mark read what matches and has not changed after the position ``up_to``, in steps of bounded size.
+
+        Raises:
+            InvalidPosition: ``up_to`` is not a position of this epoch.
+        """
+        if wanted.user_id is None:
+            raise ValueError("mark_all_read needs a user_id")
+        user_id = wanted.user_id
+        caller.require_inbox(user_id, Scope.WRITE)
+        version = await self._version_up_to(user_id, up_to)
+        deadline = time.monotonic() + _BULK_SECONDS
+        done = BulkChange(0, 0, complete=False)
+        after: UUID | None = None
+        while not done.complete and time.monotonic() < deadline:
+            step, inbox_version = await self._mark_read_step(user_id, wanted, version, after)
+            after = step.last_id
+            done = BulkChange(done.changed + step.count, inbox_version, complete=step.count < _STEP)
+        return done
+
+    async def _version_up_to(self, user_id: UUID, up_to: str | None) -> int:
+        overview = await self._database.snapshot(lambda uow: _overview(uow, user_id))
+        if up_to is None:
+            return overview.position.version
+        position = Position.parse(up_to)
+        if position.epoch != overview.position.epoch:
+            raise InvalidPosition("This position belongs to an earlier epoch; read the inbox again to get a new one.")
+        return position.version
+
+    async def _mark_read_step(
+        self, user_id: UUID, wanted: NotificationFilter, up_to: int, after: UUID | None
+    ) -> tuple[MarkedRead, int]:
+        async def work(uow: UnitOfWork) -> tuple[MarkedRead, int]:
+            inbox = (await uow.inboxes.lock([user_id])).get(user_id)
+            if inbox is None:
+                return MarkedRead(0, None), 0
+            step = await uow.bulk.mark_read(inbox, replace(wanted, read=None), up_to, after, self._clock(), _STEP)
+            return step, inbox.version
+
+        return await self._database.transaction(work)
+
+
+async def _overview(uow: UnitOfWork, user_id: UUID) -> InboxOverview:
+    inbox = await uow.inboxes.get(user_id)
+    epoch = await uow.inboxes.epoch()
+    return InboxOverview(user_id, Position(epoch, inbox.version if inbox else 0), Unread.of(inbox))
+
+
+def _servable(since: Position, now: Position, inbox: Inbox | None) -> bool:
+    floor = inbox.floor if inbox else 0
+    return since.epoch == now.epoch and floor <= since.version <= now.version
+
+
+async def _page_of_changes(uow: UnitOfWork, overview: InboxOverview, since: Position, limit: int) -> Changes:
+    found = await uow.pages.changed_since(overview.user_id, since.version, MAX_CHANGES + 1)
+    if len(found) > MAX_CHANGES:
+        return Changes(overview, overview.position, (), reset=True, more=False)
+    page = found[:limit]
+    more = len(found) > limit
+    end = replace(overview.position, version=page[-1].version) if more else overview.position
+    return Changes(overview, end, page, reset=False, more=more)

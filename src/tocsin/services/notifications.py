@@ -1,0 +1,154 @@
+"""Single notifications: read one, and change it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from tocsin.errors import NotFound, UndoExpired
+from tocsin.models.api_key import Scope
+from tocsin.models.inbox import Inbox
+from tocsin.models.notification import Notification
+from tocsin.repositories.unit_of_work import Database, UnitOfWork
+from tocsin.services.access import Caller
+from tocsin.services.finality_watch import FinalityWatch
+from tocsin.services.ports import Clock, Doorbell
+from tocsin.telemetry import current_request_id
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysisStatus:
+    """How far the analysis is; ``next_try_at`` is set while work is left and nobody is at it."""
+
+    notification: Notification
+    tries: int
+    next_try_at: datetime | None
+    last_error: str | None
+
+
+class NotificationService:
+    """Use cases of one notification at a time. What the caller may not see raises `NotFound`."""
+
+    def __init__(
+        self, database: Database, doorbell: Doorbell, finality: FinalityWatch, undo: timedelta, clock: Clock
+    ) -> None:
+        self._database = database
+        self._doorbell = doorbell
+        self._finality = finality
+        self._undo = undo
+        self._clock = clock
+
+    async def get(self, caller: Caller, notification_id: UUID) -> Notification:
+        """Return the notification."""
+        caller.require(Scope.READ)
+        notification = await self._database.read(lambda uow: uow.notifications.get(notification_id))
+        return _visible(caller, notification, Scope.READ)
+
+    async def status(self, caller: Caller, notification_id: UUID, wait: float = 0) -> AnalysisStatus:
+        """Return how far its analysis is, as soon as that is final but not later than after ``wait`` seconds."""
+        status = await self._status(caller, notification_id)
+        if wait > 0 and not status.notification.processing_status.is_final:
+            await self._finality.wait(notification_id, wait)
+            status = await self._status(caller, notification_id)
+        return status
+
+    async def mark_read(self, caller: Caller, notification_id: UUID) -> Notification:
+        """Note that its user has seen it."""
+        return await self._change(caller, notification_id, lambda it: it.mark_read(self._clock()))
+
+    async def mark_unread(self, caller: Caller, notification_id: UUID) -> Notification:
+        """Note that its user wants to see it again."""
+        return await self._change(caller, notification_id, lambda it: it.mark_unread())
+
+    async def delete(self, caller: Caller, notification_id: UUID) -> None:
+        """Take it out of the inbox; what was already deleted stays so."""
+
+        async def work(uow: UnitOfWork) -> None:
+            inbox, notification = await self._lock(uow, caller, notification_id)
+            if inbox.change(notification, lambda: notification.delete(self._clock())):
+                await uow.jobs.withdraw([notification.id])
+
+        await self._database.transaction(work)
+
+    async def restore(self, caller: Caller, notification_id: UUID) -> Notification:
+        """Undo a deletion; what is not deleted stays as it is.
+
+        Raises:
+            UndoExpired: it was deleted too long ago.
+        """
+
+        async def work(uow: UnitOfWork) -> Notification:
+            inbox, notification = await self._lock(uow, caller, notification_id)
+            if notification.deleted_at and self._clock() - notification.deleted_at > self._undo:
+                raise UndoExpired
+            if inbox.change(notification, notification.restore) and not notification.processing_status.is_final:
+                await self._enqueue(uow, notification)
+            return notification
+
+        return await self._database.transaction(work)
+
+    async def analyse_again(self, caller: Caller, notification_id: UUID) -> Notification:
+        """Have it judged anew; the old verdict stays until the new one is there. What already waits is left alone."""
+
+        async def work(uow: UnitOfWork) -> Notification:
+            inbox, notification = await self._lock(uow, caller, notification_id)
+            _alive(notification)
+            if inbox.change(notification, notification.request_analysis):
+                await self._enqueue(uow, notification)
+            return notification
+
+        return await self._database.transaction(work)
+
+    async def _change(
+        self, caller: Caller, notification_id: UUID, transition: Callable[[Notification], bool]
+    ) -> Notification:
+        async def work(uow: UnitOfWork) -> Notification:
+            inbox, notification = await self._lock(uow, caller, notification_id)
+            _alive(notification)
+            inbox.change(notification, lambda: transition(notification))
+            return notification
+
+        return await self._database.transaction(work)
+
+    async def _lock(self, uow: UnitOfWork, caller: Caller, notification_id: UUID) -> tuple[Inbox, Notification]:
+        """Return the notification, deleted or not, and its inbox, locked before the notification was read."""
+        caller.require(Scope.WRITE)
+        user_id = (await uow.notifications.owners([notification_id])).get(notification_id)
+        if user_id is None:
+            raise NotFound
+        caller.require_inbox(user_id, Scope.WRITE)
+        inbox = (await uow.inboxes.lock([user_id]))[user_id]
+        notification = await uow.notifications.get(notification_id)
+        if notification is None:
+            raise NotFound
+        return inbox, notification
+
+    async def _enqueue(self, uow: UnitOfWork, notification: Notification) -> None:
+        await uow.jobs.enqueue({notification.id: current_request_id()})
+        uow.after_commit(lambda: self._doorbell.ring([notification.id]))
+
+    async def _status(self, caller: Caller, notification_id: UUID) -> AnalysisStatus:
+        caller.require(Scope.READ)
+
+        async def work(uow: UnitOfWork) -> AnalysisStatus:
+            notification = _visible(caller, await uow.notifications.get(notification_id), Scope.READ)
+            job = None if notification.processing_status.is_final else await uow.jobs.get(notification_id)
+            if job is None:
+                return AnalysisStatus(notification, notification.tries, None, notification.error)
+            waiting = job.lease is None
+            return AnalysisStatus(notification, job.tries, job.available_at if waiting else None, job.last_error)
+
+        return await self._database.snapshot(work)
+
+
+def _visible(caller: Caller, notification: Notification | None, scope: Scope) -> Notification:
+    if notification is None:
+        raise NotFound
+    caller.require_inbox(notification.user_id, scope)
+    return _alive(notification)
+
+
+def _alive(notification: Notification) -> Notification:
+    if notification.deleted_at is not None:
+        raise NotFound
+    return notification

@@ -1,0 +1,143 @@
+"""Listings, rendered once per version of an inbox.
+
+The key of a rendered page holds the version of its inbox, so nothing is ever invalidated: a change makes the old
+pages unreachable. The same key, hashed, is the ETag.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from tocsin import __version__
+from tocsin.coalescer import Coalescer
+from tocsin.models.api_key import Scope
+from tocsin.models.notification import Notification
+from tocsin.repositories.inboxes import Clock
+from tocsin.repositories.notification_pages import Keyset, NotificationFilter, Order
+from tocsin.repositories.unit_of_work import Database, UnitOfWork
+from tocsin.services.access import Caller, InboxCaller
+from tocsin.services.cursors import CursorCodec, canonical
+from tocsin.services.ports import PageCache
+
+_MAX_CACHED_BYTES: Final = 64 * 1024
+_MAX_WAITING: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class PageQuery:
+    """Which page of which listing."""
+
+    wanted: NotificationFilter
+    order: Order
+    limit: int
+    cursor: str | None = None
+
+    @property
+    def cacheable(self) -> bool:
+        """Whether others are likely to ask for the very same page."""
+        return self.cursor is None and self.wanted.created_after is None and self.wanted.created_before is None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some notifications and the cursor of the next page, if there is one."""
+
+    notifications: Sequence[Notification]
+    next_cursor: str | None
+
+
+Render = Callable[[Page], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedPage:
+    """A page as it is sent; ``body`` None means that the caller has it already. Listings across inboxes have no tag."""
+
+    body: bytes | None
+    etag: str | None
+
+
+class PageService:
+    """Lists notifications."""
+
+    def __init__(self, database: Database, cache: PageCache, cursors: CursorCodec) -> None:
+        self._database = database
+        self._cache = cache
+        self._cursors = cursors
+        self._clocks: Coalescer[UUID, Clock] = Coalescer(
+            self._read_clocks, max_batch=_MAX_WAITING, max_waiting=_MAX_WAITING
+        )
+
+    async def page(
+        self, caller: Caller, query: PageQuery, render: Render, known: Callable[[str], bool]
+    ) -> RenderedPage:
+        """Return the page, unless ``known`` says that the caller has the one with this ETag.
+
+        Raises:
+            InvalidCursor: the cursor belongs to another listing.
+        """
+        wanted = query.wanted
+        if wanted.user_id is None:
+            caller.require(Scope.READ)
+            page = await self._database.read(lambda uow: self._query(uow, query))
+            return RenderedPage(render(page), None)
+        caller.require_inbox(wanted.user_id, Scope.READ)
+        # A cursor that is not ours must fail, whatever the tag.
+        self._after(query)
+        key = _key(await self._clocks.submit(wanted.user_id), caller, query)
+        if known(_etag(key)):
+            return RenderedPage(None, _etag(key))
+        if query.cacheable and (body := await self._cache.get(key)) is not None:
+            return RenderedPage(body, _etag(key))
+        return await self._render(caller, query, wanted.user_id, render)
+
+    async def _render(self, caller: Caller, query: PageQuery, user_id: UUID, render: Render) -> RenderedPage:
+        async def work(uow: UnitOfWork) -> tuple[Clock, Page]:
+            return (await uow.inboxes.clocks([user_id]))[user_id], await self._query(uow, query)
+
+        clock, page = await self._database.snapshot(work)
+        key = _key(clock, caller, query)
+        body = render(page)
+        if query.cacheable and len(body) <= _MAX_CACHED_BYTES:
+            await self._cache.set(key, body)
+        return RenderedPage(body, _etag(key))
+
+    async def _query(self, uow: UnitOfWork, query: PageQuery) -> Page:
+        found = await uow.pages.page(query.wanted, query.order, self._after(query), query.limit + 1)
+        page = found[: query.limit]
+        if len(found) <= query.limit:
+            return Page(page, None)
+        end = Keyset(page[-1].id, page[-1].severity)
+        return Page(page, self._cursors.encode(end, query.wanted, query.order))
+
+    def _after(self, query: PageQuery) -> Keyset | None:
+        return self._cursors.decode(query.cursor, query.wanted, query.order) if query.cursor is not None else None
+
+    async def _read_clocks(self, user_ids: Sequence[UUID]) -> Sequence[Clock]:
+        clocks = await self._database.read(lambda uow: uow.inboxes.clocks(set(user_ids)))
+        return [clocks[user_id] for user_id in user_ids]
+
+
+def own_inbox(caller: Caller, wanted: UUID | None) -> UUID | None:
+    """Return the inbox to list: an inbox token means its own, a service key without one means all."""
+    return caller.user_id if wanted is None and isinstance(caller, InboxCaller) else wanted
+
+
+def _key(clock: Clock, caller: Caller, query: PageQuery) -> str:
+    parts = (
+        clock.epoch.hex,
+        __version__,
+        caller.kind,
+        clock.version,
+        canonical(query.wanted),
+        query.order.value,
+        query.limit,
+        query.cursor,
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+def _etag(key: str) -> str:
+    return f'"{key[:32]}"'
