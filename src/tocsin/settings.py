@@ -63,6 +63,7 @@ class RedisSettings(_Group):
     cache_url: RedisUrl | None = Field(None, description="The page cache; the broker's server if unset.")
     connect_timeout: Seconds = Field(0.05, description="How long opening a connection may take.")
     read_timeout: Seconds = Field(0.1, description="How long one answer may take.")
+    worker_connect_timeout: Seconds = Field(2, description="How long a worker's connection to the broker may take.")
     pause: Seconds = Field(1, description="After a failure, how long Redis is left alone.")
 
     @property

@@ -37,6 +37,7 @@ IDEMPOTENCY_KEY_MAX = 200
 KEYWORD_MAX = 100
 
 _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 
 
 class ProcessingStatus(enum.StrEnum):
@@ -79,8 +80,15 @@ def created_at_of(notification_id: UUID) -> datetime:
 
 def first_id_at(moment: datetime) -> UUID:
     """Return the least UUIDv7 whose time is not before ``moment``, so that time filters use the id's index."""
-    elapsed = moment - _UNIX_EPOCH
-    milliseconds = -(-elapsed // timedelta(milliseconds=1))
+    return _first_id(-(-(moment - _UNIX_EPOCH) // _MILLISECOND))
+
+
+def first_id_after(moment: datetime) -> UUID:
+    """Return the least UUIDv7 whose time is after ``moment``."""
+    return _first_id((moment - _UNIX_EPOCH) // _MILLISECOND + 1)
+
+
+def _first_id(milliseconds: int) -> UUID:
     return UUID(int=min(max(milliseconds, 0), 2**48 - 1) << 80)
 
 

@@ -7,7 +7,7 @@ filters become bounds of the id.
 import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, select, tuple_
@@ -20,8 +20,6 @@ from tocsin.models.notification import (
     first_id_at,
 )
 from tocsin.models.verdict import Category
-
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 class Order(enum.StrEnum):
@@ -71,7 +69,7 @@ def conditions(wanted: NotificationFilter) -> list[ColumnElement[bool]]:
     if wanted.min_confidence is not None:
         terms.append(Notification.confidence >= wanted.min_confidence)
     if wanted.created_after is not None:
-        terms.append(Notification.id >= first_id_at(wanted.created_after + _MILLISECOND))
+        terms.append(Notification.id >= first_id_after(wanted.created_after))
     if wanted.created_before is not None:
         terms.append(Notification.id < first_id_at(wanted.created_before))
     return terms

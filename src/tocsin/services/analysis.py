@@ -55,6 +55,7 @@ class AnalysisService:
         self._doorbell = doorbell
         self._clock = clock
         self._in_the_air: dict[asyncio.Task[None], Claimed] = {}
+        self._taken_up: set[asyncio.Task[None]] = set()
         self._stopping = False
         self._outcomes: Coalescer[Outcome, bool] = Coalescer(
             self._write,
@@ -82,6 +83,12 @@ class AnalysisService:
         if tasks:
             await asyncio.wait(tasks)
 
+    async def take_up(self, ids: Sequence[UUID]) -> None:
+        """Judge as many of ``ids`` as there are free slots, without waiting for it: for when nobody could be rung."""
+        task = asyncio.create_task(self.analyse(ids[: self._slots.free]), name="take-up")
+        self._taken_up.add(task)
+        task.add_done_callback(self._taken_up.discard)
+
     async def stop(self, seconds: float) -> None:
         """Claim no more, let calls go on for ``seconds``, then cancel them and put back what is left."""
         self._stopping = True
@@ -105,9 +112,9 @@ class AnalysisService:
             claimed = []
         if not claimed:
             self._breaker.release_probe()
-        return [self._take_up(item) for item in claimed]
+        return [self._begin(item) for item in claimed]
 
-    def _take_up(self, claimed: Claimed) -> asyncio.Task[None]:
+    def _begin(self, claimed: Claimed) -> asyncio.Task[None]:
         task = asyncio.create_task(self._judge(claimed), name=f"judge-{claimed.lease.notification_id}")
         self._in_the_air[task] = claimed
         CALLS_IN_THE_AIR.inc()

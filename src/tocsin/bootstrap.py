@@ -1,0 +1,187 @@
+"""The composition root: the one page that builds and wires everything.
+
+The API, the worker, the command line and the tests all get their objects from here.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+
+from tocsin.integrations.analyzers import build_analyzer
+from tocsin.integrations.celery_app import make_celery
+from tocsin.integrations.celery_doorbell import CeleryDoorbell, open_doorbell
+from tocsin.integrations.redis_client import open_redis
+from tocsin.integrations.redis_page_cache import RedisPageCache
+from tocsin.repositories import schema
+from tocsin.repositories.engine import open_engine
+from tocsin.repositories.unit_of_work import Database
+from tocsin.services.access import AccessService
+from tocsin.services.analysis import AnalysisService
+from tocsin.services.circuit_breaker import BreakerState, CircuitBreaker
+from tocsin.services.cursors import CursorCodec
+from tocsin.services.finality_watch import FinalityWatch
+from tocsin.services.inboxes import InboxService
+from tocsin.services.intake import IntakeService
+from tocsin.services.leases import LeaseKeeper
+from tocsin.services.maintenance import Maintenance, Purger, Ringer
+from tocsin.services.notifications import NotificationService
+from tocsin.services.pages import PageService
+from tocsin.services.patient_analyzer import PatientAnalyzer
+from tocsin.services.ports import Analyzer, Clock, Doorbell, PageCache
+from tocsin.services.retry_policy import RetryPolicy
+from tocsin.services.slots import Slots
+from tocsin.settings import AiSettings, RedisSettings, Settings
+from tocsin.telemetry import BREAKER_STATE
+
+_BREAKER_LEVELS = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a process that takes requests works with."""
+
+    database: Database
+    doorbell: Doorbell
+    access: AccessService
+    intake: IntakeService
+    notifications: NotificationService
+    inboxes: InboxService
+    pages: PageService
+    finality: FinalityWatch
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerResources:
+    """What a process that analyses works with."""
+
+    analysis: AnalysisService
+    keeper: LeaseKeeper
+    maintenance: Maintenance
+
+
+def utc_now() -> datetime:
+    """Return the present."""
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def open_database(settings: Settings, application: str) -> AsyncIterator[Database]:
+    """Open the database alone, for commands that need nothing else."""
+    options = settings.database
+    async with open_engine(
+        options.url.get_secret_value(),
+        application=application,
+        pool_size=options.pool_size,
+        pool_timeout=options.pool_timeout,
+        connect_timeout=options.connect_timeout,
+        statement_timeout=options.statement_timeout,
+    ) as engine:
+        yield Database(engine)
+
+
+async def migrate_database(settings: Settings) -> None:
+    """Bring the schema up to date."""
+    async with open_engine(settings.database.url.get_secret_value(), application="tocsin-migrate") as engine:
+        await schema.upgrade(engine)
+
+
+def build_access(settings: Settings, database: Database, clock: Clock = utc_now) -> AccessService:
+    """Build what proves credentials and keeps keys."""
+    ttl = timedelta(seconds=settings.api.token_ttl)
+    return AccessService(database, settings.secret.get_secret_value(), ttl, clock)
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterator[Resources]:
+    """Open what the API needs; at the end, what was accepted is stored and those who wait are let go."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings, "tocsin-api"))
+        doorbell = await stack.enter_async_context(_open_doorbell(settings.redis))
+        cache = await stack.enter_async_context(_open_cache(settings))
+        finality = FinalityWatch(database)
+        stack.callback(finality.close)
+        intake = IntakeService(database, doorbell, settings.api.ingest_queue)
+        stack.push_async_callback(intake.drain)
+        undo = timedelta(seconds=settings.inbox.undo)
+        yield Resources(
+            database=database,
+            doorbell=doorbell,
+            access=build_access(settings, database, clock),
+            intake=intake,
+            notifications=NotificationService(database, doorbell, finality, undo, clock),
+            inboxes=InboxService(database, clock),
+            pages=PageService(database, cache, CursorCodec(settings.secret.get_secret_value())),
+            finality=finality,
+        )
+
+
+@asynccontextmanager
+async def open_worker_resources(
+    settings: Settings, *, analyzer: Analyzer | None = None, clock: Clock = utc_now
+) -> AsyncIterator[WorkerResources]:
+    """Open what the worker needs; ``analyzer`` takes the place of the configured one."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings, "tocsin-worker"))
+        doorbell = await stack.enter_async_context(_open_doorbell(settings.redis))
+        breaker = _build_breaker(settings.ai)
+        policy = RetryPolicy(
+            quick_repeats=settings.ai.quick_repeats,
+            max_tries=settings.ai.max_tries,
+            delay=settings.ai.retry_delay,
+            delay_max=settings.ai.retry_delay_max,
+        )
+        if analyzer is None:
+            analyzer = await stack.enter_async_context(_open_analyzer(settings.ai))
+        patient = PatientAnalyzer(analyzer, policy, may_repeat=lambda: breaker.state is BreakerState.CLOSED)
+        options = settings.worker
+        keeper = LeaseKeeper(database, timedelta(seconds=options.lease), options.renew_every)
+        slots = Slots(settings.ai.concurrency)
+        analysis = AnalysisService(database, patient, breaker, policy, keeper, slots, doorbell, clock)
+        ringer = Ringer(database, doorbell, breaker, timedelta(seconds=options.overdue), analysis.take_up)
+        undo, tombstone = timedelta(seconds=settings.inbox.undo), timedelta(seconds=settings.inbox.tombstone)
+        purger = Purger(database, undo, tombstone, clock)
+        yield WorkerResources(analysis, keeper, Maintenance(database, ringer, purger, options.maintain_every))
+
+
+@asynccontextmanager
+async def _open_doorbell(settings: RedisSettings) -> AsyncIterator[CeleryDoorbell]:
+    url = settings.broker_url.get_secret_value()
+    timeouts = {"connect_timeout": settings.connect_timeout, "read_timeout": settings.read_timeout}
+    async with (
+        open_redis(url, **timeouts, pause=settings.pause) as redis,
+        open_doorbell(make_celery(url, **timeouts), redis, settings.pause) as doorbell,
+    ):
+        yield doorbell
+
+
+@asynccontextmanager
+async def _open_cache(settings: Settings) -> AsyncIterator[PageCache]:
+    options = settings.redis
+    async with open_redis(
+        options.effective_cache_url.get_secret_value(),
+        connect_timeout=options.connect_timeout,
+        read_timeout=options.read_timeout,
+        pause=options.pause,
+    ) as redis:
+        yield RedisPageCache(redis, settings.api.cache_ttl)
+
+
+@asynccontextmanager
+async def _open_analyzer(settings: AiSettings) -> AsyncIterator[Analyzer]:
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as session:
+        yield build_analyzer(settings, session)
+
+
+def _build_breaker(settings: AiSettings) -> CircuitBreaker:
+    return CircuitBreaker(
+        settings.breaker_threshold,
+        settings.breaker_cooldown,
+        settings.breaker_cooldown_max,
+        time.monotonic,
+        lambda state: BREAKER_STATE.set(_BREAKER_LEVELS[state]),
+    )

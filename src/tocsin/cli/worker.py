@@ -1,0 +1,15 @@
+"""``tocsin worker``: analyse notifications."""
+
+import sys
+
+
+def worker() -> None:
+    """Analyse notifications until stopped; run as many as you like."""
+    # Celery and the AI clients take a while to import; other commands need not wait for them.
+    from tocsin.settings import Settings, load_settings
+    from tocsin.telemetry import configure_logging
+    from tocsin.worker.run import run_worker
+
+    settings = load_settings(Settings)
+    configure_logging(settings.log.format, settings.log.level)
+    sys.exit(run_worker(settings))

@@ -1,0 +1,50 @@
+"""The HTTP application."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+
+from tocsin import __version__
+from tocsin.bootstrap import Resources
+from tocsin.controllers import docs, operations, problems
+from tocsin.controllers.edge import EdgeMiddleware
+from tocsin.controllers.v1 import inboxes, notifications
+
+_DESCRIPTION = """
+Programs post notifications; an AI judges each one (`info`, `warning`, `critical`) before a person has to read it.
+
+Authorize with a **service key** (`tcs_…`, may act for any user) or an **inbox token** (one inbox, minted with a
+service key). Every error is `application/problem+json` (RFC 9457) and says what to do.
+"""
+
+
+def create_app(opened: AbstractAsyncContextManager[Resources], max_body_bytes: int) -> FastAPI:
+    """Return the application; it enters ``opened`` at its start and leaves it at its end."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with opened as resources:
+            app.state.resources = resources
+            yield
+
+    app = FastAPI(
+        title="Tocsin",
+        version=__version__,
+        description=_DESCRIPTION,
+        lifespan=lifespan,
+        max_body_size=max_body_bytes,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        separate_input_output_schemas=False,
+    )
+    app.add_middleware(EdgeMiddleware, max_body_bytes=max_body_bytes)
+    problems.install(app)
+    v1 = APIRouter(prefix="/api/v1")
+    v1.include_router(notifications.router)
+    v1.include_router(inboxes.router)
+    app.include_router(v1)
+    app.include_router(operations.router)
+    docs.install(app)
+    return app

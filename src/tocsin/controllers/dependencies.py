@@ -1,0 +1,33 @@
+"""What routes are given: the resources of the process, and who calls."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from tocsin.bootstrap import Resources
+from tocsin.errors import Unauthenticated
+from tocsin.services.access import Caller
+
+_bearer = HTTPBearer(scheme_name="bearer", description="A service key (`tcs_…`) or an inbox token.", auto_error=False)
+
+
+def resources_of(request: Request) -> Resources:
+    """Return the resources that the application opened at its start."""
+    resources: Resources = request.app.state.resources
+    return resources
+
+
+ResourcesOf = Annotated[Resources, Depends(resources_of)]
+
+
+async def authenticated(
+    resources: ResourcesOf, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Caller:
+    """Return who calls; raise `Unauthenticated` if nobody known does."""
+    if credentials is None:
+        raise Unauthenticated
+    return await resources.access.authenticate(credentials.credentials)
+
+
+CallerOf = Annotated[Caller, Depends(authenticated)]

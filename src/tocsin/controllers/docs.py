@@ -1,0 +1,58 @@
+"""Swagger UI, served from a package so that it works without the internet."""
+
+from importlib.resources import files
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+
+router = APIRouter(include_in_schema=False)
+
+_PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Tocsin API</title>
+<link rel="stylesheet" href="docs/assets/swagger-ui.css">
+<link rel="icon" href="docs/assets/favicon-32x32.png">
+</head>
+<body>
+<div id="swagger-ui"></div>
+<script src="docs/assets/swagger-ui-bundle.js"></script>
+<script src="docs/start.js"></script>
+</body>
+</html>
+"""
+_START = """SwaggerUIBundle({
+  url: "openapi.json",
+  dom_id: "#swagger-ui",
+  deepLinking: true,
+  persistAuthorization: true,
+  tryItOutEnabled: true,
+});
+"""
+
+
+def install(app: FastAPI) -> None:
+    """Serve the documentation of ``app`` at ``/docs``."""
+    app.include_router(router)
+    app.mount("/docs/assets", StaticFiles(directory=str(files("fastapi_swagger") / "resources")))
+
+
+@router.get("/docs")
+async def docs() -> Response:
+    """Show the documentation."""
+    return HTMLResponse(_PAGE)
+
+
+@router.get("/docs/start.js")
+async def start() -> Response:
+    """Start Swagger UI; a file of its own, so that no inline script is needed."""
+    return Response(_START, media_type="text/javascript")
+
+
+@router.get("/")
+async def root() -> Response:
+    """Lead whoever comes by to the documentation."""
+    return RedirectResponse("docs")

@@ -1,0 +1,165 @@
+"""Errors as `application/problem+json` (RFC 9457), in one place for every 4xx and 5xx."""
+
+import http
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+
+from tocsin import errors
+from tocsin.telemetry import current_request_id
+
+MEDIA_TYPE: Final = "application/problem+json"
+_log = structlog.get_logger(__name__)
+
+_STATUS: Final[dict[type[errors.TocsinError], int]] = {
+    errors.InvalidInput: 422,
+    errors.InvalidCursor: 400,
+    errors.InvalidPosition: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.UndoExpired: 409,
+    errors.Unavailable: 503,
+}
+_CODES: Final = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "unsupported_media_type",
+}
+_DETAILS: Final = {
+    404: "There is nothing at this path; see /docs for what there is.",
+    405: "This path does not take this method; the Allow header lists those it takes.",
+    413: "The body is larger than this service takes; send less at once.",
+    415: "Send JSON, with the header 'Content-Type: application/json'.",
+}
+
+
+class ProblemError(BaseModel):
+    """One thing wrong with the input."""
+
+    location: str = Field(alias="in", description="`body`, `query`, `path` or `header`.", examples=["body"])
+    pointer: str = Field(description="JSON pointer (RFC 6901) to the value in there.", examples=["/title"])
+    detail: str = Field(description="What is wrong with it.", examples=["must not be blank"])
+
+
+class Problem(BaseModel):
+    """What went wrong (RFC 9457)."""
+
+    model_config = ConfigDict(title="Problem")
+
+    type: str = Field(description="Identifies the kind of problem.", examples=["urn:tocsin:problem:invalid_input"])
+    title: str = Field(description="The HTTP status in words.", examples=["Unprocessable Content"])
+    status: int = Field(description="The HTTP status.", examples=[422])
+    detail: str = Field(description="What happened and what to do.", examples=["The input does not fit."])
+    instance: str = Field(description="The path that was called.", examples=["/api/v1/notifications"])
+    code: str = Field(description="The kind of problem in one stable word.", examples=["invalid_input"])
+    request_id: str | None = Field(description="Finds the call in the logs.", examples=["5f0c2b1e"])
+    errors: list[ProblemError] | None = Field(None, description="Each thing wrong with the input.")
+
+
+def declare(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return OpenAPI responses for ``statuses`` and those that any call may meet."""
+    return {
+        status: {
+            "description": http.HTTPStatus(status).phrase,
+            "model": Problem,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in sorted({*statuses, 500, 503})
+    }
+
+
+def problem_response(
+    path: str,
+    status: int,
+    code: str,
+    detail: str,
+    found: Sequence[errors.FieldError] = (),
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return the response that tells of a problem."""
+    problem = Problem(
+        type=f"urn:tocsin:problem:{code}",
+        title=http.HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        instance=path,
+        code=code,
+        request_id=current_request_id(),
+        errors=[ProblemError(**{"in": e.location, "pointer": e.pointer, "detail": e.detail}) for e in found] or None,
+    )
+    body = problem.model_dump_json(exclude_none=True, by_alias=True)
+    return Response(body, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Render every error of ``app`` as a problem; unexpected ones are caught by the edge."""
+    app.add_exception_handler(errors.TocsinError, _on_tocsin_error)
+    app.add_exception_handler(RequestValidationError, _on_validation_error)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+
+
+async def _on_tocsin_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, errors.TocsinError):
+        raise error
+    status = next((_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS), 500)
+    if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.warning("call_failed", code=error.code, detail=error.detail)
+    headers = {}
+    if error.retry_after is not None:
+        headers["Retry-After"] = str(max(1, round(error.retry_after)))
+    if status == http.HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    found = error.errors if isinstance(error, errors.InvalidInput) else ()
+    return problem_response(request.url.path, status, error.code, error.detail, found, headers)
+
+
+async def _on_validation_error(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    problems = error.errors()
+    if problems and problems[0]["type"] == "json_invalid":
+        where = problems[0]["loc"][-1]
+        why = problems[0].get("ctx", {}).get("error", "it cannot be read")
+        return problem_response(
+            request.url.path, 400, "malformed_json", f"The body is not JSON: {why} (at character {where})."
+        )
+    found = [_field_error(problem) for problem in problems]
+    names = ", ".join(dict.fromkeys(item.pointer.lstrip("/") or item.location for item in found))
+    return problem_response(request.url.path, 422, "invalid_input", f"The input does not fit: {names}.", found)
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    status = error.status_code
+    code = _CODES.get(status, "error")
+    detail = _DETAILS.get(status) or str(error.detail)
+    return problem_response(request.url.path, status, code, detail, headers=error.headers)
+
+
+def _field_error(problem: Mapping[str, Any]) -> errors.FieldError:
+    location, *path = problem["loc"]
+    pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+    return errors.FieldError(pointer, _friendly(problem), str(location))
+
+
+def _friendly(problem: Mapping[str, Any]) -> str:
+    match problem["type"]:
+        case "value_error":
+            return str(problem["ctx"]["error"])
+        case "missing":
+            return "is required"
+        case "extra_forbidden":
+            return "is not a known field"
+        case _:
+            text = str(problem["msg"])
+            return text[:1].lower() + text[1:]

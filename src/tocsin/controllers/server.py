@@ -1,0 +1,60 @@
+"""Running the HTTP API in this process."""
+
+import socket
+
+import structlog
+import uvicorn
+
+from tocsin.bootstrap import Resources, open_resources
+from tocsin.controllers.app import create_app
+from tocsin.errors import ConfigurationError
+from tocsin.settings import Settings
+
+_BACKLOG = 2048
+_log = structlog.get_logger(__name__)
+
+
+class _Server(uvicorn.Server):
+    """Lets those go who wait for an analysis before it waits for their requests."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        resources: Resources = self.config.loaded_app.state.resources  # type: ignore[attr-defined]  # it is our app
+        resources.finality.close()
+        await super().shutdown(sockets)
+
+
+def run_server(settings: Settings, host: str, port: int) -> None:
+    """Serve until SIGTERM or SIGINT; running requests then get `ApiSettings.graceful_timeout` seconds.
+
+    Raises:
+        ConfigurationError: the address cannot be listened on.
+    """
+    listener = _listen(host, port)
+    app = create_app(open_resources(settings), settings.api.max_body_bytes)
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=round(settings.api.graceful_timeout),
+    )
+    with listener:
+        _log.info("api_listening", host=host, port=listener.getsockname()[1])
+        _Server(config).run(sockets=[listener])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
+    return listener

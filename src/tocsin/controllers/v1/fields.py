@@ -1,0 +1,115 @@
+"""Types of fields that come from outside, each with its limits and a message that says what to do."""
+
+import json
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, AwareDatetime, Field, JsonValue
+
+from tocsin.models.notification import DATA_MAX_BYTES, IDEMPOTENCY_KEY_MAX, LINK_MAX, SOURCE_MAX, TEXT_MAX, TITLE_MAX
+
+_MAX_DEPTH: Final = 32
+_NOT_BLANK: Final = {"pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}
+_LINK: Final = re.compile(r"https?://[A-Za-z0-9._~%:@\[\]\-]+([/?#][!-~]*)?")
+_KEY: Final = re.compile(r"[!-~]+")
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("must not be blank")
+    return _storable(value)
+
+
+def _storable(value: str) -> str:
+    if "\0" in value:
+        raise ValueError("must not contain the character NUL (U+0000)")
+    return value
+
+
+def _link(value: str) -> str:
+    if not _LINK.fullmatch(value):
+        raise ValueError("must be an absolute http or https URL, with anything beyond ASCII percent-encoded")
+    return value
+
+
+def _key(value: str) -> str:
+    if not _KEY.fullmatch(value):
+        raise ValueError("must consist of visible ASCII characters, without spaces")
+    return value
+
+
+def _data(value: dict[str, Any]) -> dict[str, Any]:
+    _check_depth_and_text(value, 1)
+    try:
+        encoded = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        raise ValueError("must not contain lone surrogates") from None
+    except ValueError:
+        raise ValueError("must not contain NaN or infinite numbers") from None
+    if len(encoded) > DATA_MAX_BYTES:
+        raise ValueError(f"must take at most {DATA_MAX_BYTES} bytes as JSON; this takes {len(encoded)}")
+    return value
+
+
+def _check_depth_and_text(value: JsonValue, depth: int) -> None:
+    if depth > _MAX_DEPTH:
+        raise ValueError(f"must be nested at most {_MAX_DEPTH} deep")
+    if isinstance(value, str):
+        _storable(value)
+    elif isinstance(value, dict):
+        for key, member in value.items():
+            _storable(key)
+            _check_depth_and_text(member, depth + 1)
+    elif isinstance(value, list):
+        for member in value:
+            _check_depth_and_text(member, depth + 1)
+
+
+def _utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must be within the years 1 to 9999 in UTC") from None
+
+
+Title = Annotated[
+    str,
+    Field(min_length=1, max_length=TITLE_MAX, json_schema_extra=_NOT_BLANK, description="One line, not blank."),
+    AfterValidator(_text),
+]
+BodyText = Annotated[
+    str,
+    Field(min_length=1, max_length=TEXT_MAX, json_schema_extra=_NOT_BLANK, description="The message, not blank."),
+    AfterValidator(_text),
+]
+Source = Annotated[
+    str,
+    Field(min_length=1, max_length=SOURCE_MAX, json_schema_extra=_NOT_BLANK, description="Which program tells this."),
+    AfterValidator(_text),
+]
+Link = Annotated[
+    str,
+    Field(
+        max_length=LINK_MAX,
+        json_schema_extra={"pattern": f"^{_LINK.pattern}$"},
+        description="Where to read more; http or https.",
+    ),
+    AfterValidator(_link),
+]
+Data = Annotated[
+    dict[str, JsonValue],
+    Field(description=f"Anything else, as a JSON object of at most {DATA_MAX_BYTES} bytes, {_MAX_DEPTH} deep."),
+    AfterValidator(_data),
+]
+IdempotencyKey = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=IDEMPOTENCY_KEY_MAX,
+        json_schema_extra={"pattern": "^[!-~]+$"},
+        description="Your own name for this call: repeated with the same key, it is made once.",
+    ),
+    AfterValidator(_key),
+]
+UtcTime = Annotated[AwareDatetime, AfterValidator(_utc)]

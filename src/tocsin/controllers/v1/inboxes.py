@@ -1,0 +1,53 @@
+"""Routes of inboxes."""
+
+from datetime import timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from tocsin.controllers.conditional import NOT_MODIFIED, IfNoneMatch, tagged_by_content
+from tocsin.controllers.dependencies import CallerOf, ResourcesOf
+from tocsin.controllers.problems import declare
+from tocsin.controllers.v1.inbox_schemas import ChangesOut, InboxOut, TokenOut, TokenRequest
+from tocsin.services.inboxes import MAX_CHANGES
+
+router = APIRouter(prefix="/inboxes", tags=["inboxes"])
+
+
+@router.get(
+    "/{user_id}",
+    summary="Get an inbox",
+    response_model=InboxOut,
+    responses={**declare(401, 403, 404, 422), **NOT_MODIFIED},
+)
+async def get(caller: CallerOf, resources: ResourcesOf, user_id: UUID, if_none_match: IfNoneMatch = None) -> Response:
+    """Version, position and exact unread counts."""
+    overview = await resources.inboxes.overview(caller, user_id)
+    return tagged_by_content(InboxOut.of(overview).model_dump_json().encode(), if_none_match)
+
+
+@router.get("/{user_id}/changes", summary="Get what changed", responses=declare(400, 401, 403, 404, 422))
+async def get_changes(
+    caller: CallerOf,
+    resources: ResourcesOf,
+    user_id: UUID,
+    since: Annotated[str | None, Query(max_length=200, description="A position; without it, `reset`.")] = None,
+    limit: Annotated[int, Query(ge=1, le=MAX_CHANGES)] = 100,
+) -> ChangesOut:
+    """What changed after a position, deletions too."""
+    return ChangesOut.of(await resources.inboxes.changes(caller, user_id, since, limit))
+
+
+@router.post(
+    "/{user_id}/tokens",
+    status_code=201,
+    summary="Mint an inbox token",
+    responses=declare(400, 401, 403, 413, 415, 422),
+)
+async def mint_token(
+    caller: CallerOf, resources: ResourcesOf, user_id: UUID, body: TokenRequest | None = None
+) -> TokenOut:
+    """A token for a user's browser. Needs a service key with both scopes."""
+    ttl = timedelta(seconds=body.ttl) if body and body.ttl else None
+    return TokenOut.model_validate(resources.access.mint_inbox_token(caller, user_id, ttl))

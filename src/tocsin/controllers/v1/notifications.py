@@ -1,0 +1,180 @@
+"""Routes of notifications."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Response
+
+from tocsin.controllers.conditional import NOT_MODIFIED, IfNoneMatch, knows, tagged, tagged_by_content
+from tocsin.controllers.dependencies import CallerOf, ResourcesOf
+from tocsin.controllers.problems import declare
+from tocsin.controllers.v1.fields import IdempotencyKey
+from tocsin.controllers.v1.notification_schemas import (
+    WAIT_MAX,
+    BatchCreate,
+    BatchOut,
+    ListQuery,
+    MarkedRead,
+    MarkRead,
+    NotificationCreate,
+    NotificationList,
+    NotificationOut,
+    StatusOut,
+)
+from tocsin.models.notification import IDEMPOTENCY_KEY_MAX
+from tocsin.services.pages import Page, PageQuery, own_inbox
+
+router = APIRouter(prefix="/notifications", tags=["notifications"])
+
+_INDEX_DIGITS = 4
+_KEY_HEADER = Annotated[IdempotencyKey | None, Header(alias="Idempotency-Key")]
+_BATCH_KEY_HEADER = Annotated[
+    IdempotencyKey | None,
+    Header(
+        alias="Idempotency-Key",
+        max_length=IDEMPOTENCY_KEY_MAX - _INDEX_DIGITS,
+        description="`K` stands for `K#0`, `K#1`, … as the keys of the items that have none of their own.",
+    ),
+]
+_REPLAYED = {
+    "Location": {"description": "Where the notification is.", "schema": {"type": "string"}},
+    "Idempotency-Replayed": {
+        "description": "`true` if an earlier call with this key had made it.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+}
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Create a notification",
+    responses={201: {"headers": _REPLAYED}, **declare(400, 401, 403, 413, 415, 422)},
+)
+async def create(
+    caller: CallerOf,
+    resources: ResourcesOf,
+    body: NotificationCreate,
+    response: Response,
+    idempotency_key: _KEY_HEADER = None,
+) -> NotificationOut:
+    """Store it and have it analysed. After the `201` it is never lost; with an `Idempotency-Key` repeats are safe."""
+    accepted = await resources.intake.accept(caller, body.draft(idempotency_key))
+    response.headers["Location"] = f"/api/v1/notifications/{accepted.notification.id}"
+    if accepted.replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    return NotificationOut.of(accepted.notification)
+
+
+@router.post(
+    "/batch",
+    status_code=201,
+    summary="Create many notifications",
+    responses=declare(400, 401, 403, 413, 415, 422),
+)
+async def create_batch(
+    caller: CallerOf, resources: ResourcesOf, body: BatchCreate, idempotency_key: _BATCH_KEY_HEADER = None
+) -> BatchOut:
+    """Store up to 1000 notifications, all or none."""
+    drafts = [
+        item.draft(item.idempotency_key or (f"{idempotency_key}#{index}" if idempotency_key else None))
+        for index, item in enumerate(body.items)
+    ]
+    accepted = await resources.intake.accept_all(caller, drafts)
+    return BatchOut(items=[NotificationOut.of(item.notification) for item in accepted])
+
+
+@router.get(
+    "",
+    summary="List notifications",
+    response_model=NotificationList,
+    responses={**declare(400, 401, 403, 404, 422), **NOT_MODIFIED},
+)
+async def list_notifications(
+    caller: CallerOf,
+    resources: ResourcesOf,
+    query: Annotated[ListQuery, Query()],
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """One page, by filters; worst first with `order=severity`."""
+    user_id = own_inbox(caller, query.user_id)
+    wanted = PageQuery(query.filter(user_id), query.order, query.limit, query.cursor)
+    page = await resources.pages.page(caller, wanted, _render, knows(if_none_match))
+    return tagged(page.body, page.etag)
+
+
+@router.post("/read", summary="Mark many read", responses=declare(400, 401, 403, 404, 413, 415, 422))
+async def mark_many_read(caller: CallerOf, resources: ResourcesOf, body: MarkRead) -> MarkedRead:
+    """Mark read what matches in one inbox; with `up_to` only what the reader can have seen."""
+    return MarkedRead.model_validate(await resources.inboxes.mark_all_read(caller, body.filter(), body.up_to))
+
+
+@router.get(
+    "/{notification_id}",
+    summary="Get a notification",
+    response_model=NotificationOut,
+    responses={**declare(401, 403, 404, 422), **NOT_MODIFIED},
+)
+async def get(
+    caller: CallerOf, resources: ResourcesOf, notification_id: UUID, if_none_match: IfNoneMatch = None
+) -> Response:
+    """Everything known of it."""
+    notification = await resources.notifications.get(caller, notification_id)
+    return tagged_by_content(NotificationOut.of(notification).model_dump_json().encode(), if_none_match)
+
+
+@router.get(
+    "/{notification_id}/status",
+    summary="Get the status of an analysis",
+    response_model=StatusOut,
+    responses={**declare(401, 403, 404, 422), **NOT_MODIFIED},
+)
+async def get_status(
+    caller: CallerOf,
+    resources: ResourcesOf,
+    notification_id: UUID,
+    wait: Annotated[
+        float, Query(ge=0, le=WAIT_MAX, allow_inf_nan=False, description="Seconds to wait until it is final.")
+    ] = 0,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """How far its analysis is; with `wait`, as soon as that is final."""
+    status = await resources.notifications.status(caller, notification_id, wait)
+    return tagged_by_content(StatusOut.of(status).model_dump_json().encode(), if_none_match)
+
+
+@router.post("/{notification_id}/read", summary="Mark read", responses=declare(401, 403, 404, 422))
+async def mark_read(caller: CallerOf, resources: ResourcesOf, notification_id: UUID) -> NotificationOut:
+    """Note that it was seen; again changes nothing."""
+    return NotificationOut.of(await resources.notifications.mark_read(caller, notification_id))
+
+
+@router.post("/{notification_id}/unread", summary="Mark unread", responses=declare(401, 403, 404, 422))
+async def mark_unread(caller: CallerOf, resources: ResourcesOf, notification_id: UUID) -> NotificationOut:
+    """Note that it is to be seen again; again changes nothing."""
+    return NotificationOut.of(await resources.notifications.mark_unread(caller, notification_id))
+
+
+@router.post(
+    "/{notification_id}/analysis", status_code=202, summary="Analyse again", responses=declare(401, 403, 404, 422)
+)
+async def analyse_again(caller: CallerOf, resources: ResourcesOf, notification_id: UUID) -> NotificationOut:
+    """Have it judged anew; the old verdict stays until then. What still waits for its analysis is left alone."""
+    return NotificationOut.of(await resources.notifications.analyse_again(caller, notification_id))
+
+
+@router.delete("/{notification_id}", status_code=204, summary="Delete", responses=declare(401, 403, 404, 422))
+async def delete(caller: CallerOf, resources: ResourcesOf, notification_id: UUID) -> None:
+    """Take it out of the inbox; it can be restored for a while."""
+    await resources.notifications.delete(caller, notification_id)
+
+
+@router.post("/{notification_id}/restore", summary="Undo a deletion", responses=declare(401, 403, 404, 409, 422))
+async def restore(caller: CallerOf, resources: ResourcesOf, notification_id: UUID) -> NotificationOut:
+    """Put it back into the inbox; `409` if it was deleted too long ago."""
+    return NotificationOut.of(await resources.notifications.restore(caller, notification_id))
+
+
+def _render(page: Page) -> bytes:
+    items = [NotificationOut.of(notification) for notification in page.notifications]
+    return NotificationList(items=items, next_cursor=page.next_cursor).model_dump_json().encode()

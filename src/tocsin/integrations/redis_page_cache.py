@@ -1,0 +1,35 @@
+"""The page cache in Redis."""
+
+from typing import Final
+
+from tocsin.integrations.redis_client import GuardedRedis
+from tocsin.telemetry import CACHE_FAILURES, CACHE_READS
+
+_PREFIX: Final = "tocsin:page:"
+
+
+class RedisPageCache:
+    """Keeps rendered pages for ``ttl`` seconds; fails open."""
+
+    def __init__(self, redis: GuardedRedis, ttl: float) -> None:
+        self._redis = redis
+        self._ttl_ms = round(ttl * 1000)
+
+    async def get(self, key: str) -> bytes | None:
+        """Return what was stored under ``key``, if it is still there."""
+        page = await self._redis.call(lambda redis: redis.get(_PREFIX + key))
+        if page is None:
+            self._count_absence()
+            return None
+        CACHE_READS.labels("hit").inc()
+        return page if isinstance(page, bytes) else page.encode()
+
+    async def set(self, key: str, page: bytes) -> None:
+        """Keep ``page`` under ``key`` for a while."""
+        await self._redis.call(lambda redis: redis.set(_PREFIX + key, page, px=self._ttl_ms))
+
+    def _count_absence(self) -> None:
+        if self._redis.is_paused:
+            CACHE_FAILURES.inc()
+        else:
+            CACHE_READS.labels("miss").inc()
