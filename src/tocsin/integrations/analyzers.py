@@ -1,0 +1,24 @@
+"""The choice of the analyzer."""
+
+import aiohttp
+
+from tocsin.integrations.http_analyzer import HttpAnalyzer
+from tocsin.integrations.llm_analyzer import LlmAnalyzer
+from tocsin.integrations.rules_analyzer import RulesAnalyzer
+from tocsin.services.ports import Analyzer
+from tocsin.settings import AiSettings
+
+
+def build_analyzer(settings: AiSettings, session: aiohttp.ClientSession) -> Analyzer:
+    """Return the analyzer that ``settings.provider`` names; ``session`` stays the caller's to close.
+
+    Raises:
+        ConfigurationError: the settings of the AI contradict each other.
+    """
+    match settings.provider:
+        case "http":
+            return HttpAnalyzer(session, settings)
+        case "llm":
+            return LlmAnalyzer(session, settings)
+        case "rules":
+            return RulesAnalyzer()
