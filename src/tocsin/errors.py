@@ -171,3 +171,9 @@ class ConfigurationError(TocsinError):
     """The configuration does not fit."""
 
     code = "configuration"
+
+
+class StartFailed(TocsinError):
+    """A part of the service did not start."""
+
+    code = "start_failed"
