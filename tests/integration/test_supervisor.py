@@ -1,0 +1,341 @@
+"""The supervisor with small programs as its parts."""
+
+import asyncio
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+
+import psutil
+import pytest
+
+from tocsin.cli.console import Console
+from tocsin.cli.supervisor import Backoff, Part, Supervisor
+from tocsin.embedded.process import Command, Escalation
+from tocsin.errors import StartFailed
+
+pytestmark = pytest.mark.timeout(60)
+
+SLEEP = "import signal; print('here', flush=True); signal.pause()"
+STUBBORN = "import signal; signal.signal(15, signal.SIG_IGN); print('here', flush=True)\nwhile True: signal.pause()"
+
+
+def part(name: str, program: str, *arguments: object, escalation: Escalation = ((SIGTERM, 10), (SIGKILL, 5))) -> Part:
+    argv = (sys.executable, "-S", "-c", program, *map(str, arguments))
+    return Part(name, Command(argv=argv, escalation=escalation), environment=os.environ)
+
+
+def quiet_part(program: str, log: Path) -> Part:
+    plain = part("quiet", program)
+    return Part("quiet", plain.command, os.environ, ready=lambda _: log.exists(), log=log, alarms=("WARNING",))
+
+
+class Screen:
+    """A supervisor, and what is seen of it."""
+
+    def __init__(self) -> None:
+        self._stream = io.StringIO()
+        console = Console(self._stream, ("up", "a", "b", "quiet"), {})
+        self.supervisor = Supervisor(console, backoff=Backoff(first=0.05, longest=0.2, forgiven_after=60))
+
+    @property
+    def lines(self) -> list[str]:
+        return self._stream.getvalue().splitlines()
+
+    async def shows(self, text: str, times: int = 1) -> None:
+        await until(lambda: sum(text in line for line in self.lines) >= times)
+
+
+async def until(condition: Callable[[], bool], within: float = 10) -> None:
+    async with asyncio.timeout(within):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def run(test: Callable[[Screen], Awaitable[None]]) -> Screen:
+    """Run a test body on an event loop of its own, and stop all parts whatever comes."""
+
+    async def body() -> Screen:
+        screen = Screen()
+        try:
+            await test(screen)
+        finally:
+            screen.supervisor.hurry()
+            await screen.supervisor.stop(("a", "b", "quiet"))
+        assert screen.supervisor.pids == {}
+        return screen
+
+    return asyncio.run(body())
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_parts_are_started_shown_and_stopped() -> None:
+    pids: list[int] = []
+
+    async def body(screen: Screen) -> None:
+        await screen.supervisor.start(part("a", SLEEP), part("b", SLEEP))
+        await screen.shows("here", times=2)
+        pids.extend(screen.supervisor.pids.values())
+        await screen.supervisor.stop(("a", "b"))
+
+    screen = run(body)
+
+    assert len(pids) == 2
+    assert not any(map(is_alive, pids))
+    assert sorted(screen.lines) == ["a     | here", "b     | here"]
+
+
+def test_start_waits_until_a_part_is_ready(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    plain = part("a", "import pathlib, signal, sys; pathlib.Path(sys.argv[1]).touch(); signal.pause()", mark)
+    waiting = Part("a", plain.command, os.environ, ready=lambda _: mark.exists())
+
+    async def body(screen: Screen) -> None:
+        await screen.supervisor.start(waiting)
+        assert mark.exists()
+
+    run(body)
+
+
+def test_a_part_that_dies_is_started_again_ever_later() -> None:
+    async def body(screen: Screen) -> None:
+        await screen.supervisor.start(part("a", "raise SystemExit(3)"))
+        await screen.shows("a died (exit 3), starting it again in 0.2 s", times=2)
+
+    screen = run(body)
+
+    delays = [line.split()[-2] for line in screen.lines if "starting it again" in line]
+    assert delays[:5] == ["0.05", "0.1", "0.2", "0.2", "0.2"][: len(delays)]
+
+
+def test_a_killed_part_comes_back_and_its_new_number_is_told() -> None:
+    async def body(screen: Screen) -> None:
+        await screen.supervisor.start(part("a", SLEEP))
+        first = screen.supervisor.pids["a"]
+        os.kill(first, SIGKILL)
+        await screen.shows("up    | a died (SIGKILL), starting it again in 0.05 s")
+        await screen.shows("up    | a is back")
+        assert screen.supervisor.pids["a"] not in (None, first)
+
+    run(body)
+
+
+def test_a_part_that_dies_before_it_was_ready_is_a_failed_start(tmp_path: Path) -> None:
+    never = part("a", "raise SystemExit(2)")
+
+    async def body(screen: Screen) -> None:
+        with pytest.raises(StartFailed, match=r"^a died while starting \(exit 2\)$"):
+            await screen.supervisor.start(part("b", SLEEP), Part("a", never.command, os.environ, ready=lambda _: False))
+
+    run(body)
+
+
+def test_a_part_that_is_never_ready_is_a_failed_start() -> None:
+    plain = part("a", SLEEP)
+
+    async def body(screen: Screen) -> None:
+        with pytest.raises(StartFailed, match=r"^a was not ready after 0\.2 s$"):
+            await screen.supervisor.start(Part("a", plain.command, os.environ, ready=lambda _: False, ready_within=0.2))
+
+    run(body)
+
+
+def test_a_program_that_is_not_there_is_a_failed_start() -> None:
+    missing = Part("a", Command(argv=("/nowhere/program",)), os.environ, ready=lambda _: False)
+
+    async def body(screen: Screen) -> None:
+        with pytest.raises(StartFailed, match=r"^a died while starting"):
+            await screen.supervisor.start(missing)
+
+    run(body)
+
+
+def test_groups_are_stopped_one_after_the_other(tmp_path: Path) -> None:
+    book = tmp_path / "book"
+    farewell = (
+        "import signal, sys, time\n"
+        "def leave(*_):\n"
+        "    time.sleep(float(sys.argv[3])); open(sys.argv[1], 'a').write(sys.argv[2]); sys.exit()\n"
+        "signal.signal(15, leave); print('here', flush=True); signal.pause()"
+    )
+
+    async def body(screen: Screen) -> None:
+        await screen.supervisor.start(part("a", farewell, book, "a", 0), part("b", farewell, book, "b", 0.3))
+        await screen.shows("here", times=2)
+        await screen.supervisor.stop(("b",), ("a",))
+
+    run(body)
+
+    assert book.read_text() == "ba"
+
+
+def test_a_part_that_does_not_listen_is_killed_in_the_end() -> None:
+    async def body(screen: Screen) -> None:
+        await screen.supervisor.start(part("a", STUBBORN, escalation=((SIGTERM, 0.3), (SIGKILL, 5))))
+        await screen.shows("here")
+        began = time.monotonic()
+        await screen.supervisor.stop(("a",))
+        assert 0.3 <= time.monotonic() - began < 5
+
+    run(body)
+
+
+def test_hurry_cuts_the_wait_short() -> None:
+    async def body(screen: Screen) -> None:
+        await screen.supervisor.start(part("a", STUBBORN), part("b", STUBBORN))
+        await screen.shows("here", times=2)
+        began = time.monotonic()
+        stopping = asyncio.create_task(screen.supervisor.stop(("a",), ("b",)))
+        await asyncio.sleep(0.1)
+        assert not stopping.done()
+        screen.supervisor.hurry()
+        await stopping
+        assert time.monotonic() - began < 5
+
+    run(body)
+
+
+def test_children_of_a_part_end_with_it() -> None:
+    family = (
+        "import signal, subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import signal; signal.signal(15, 1); signal.pause()'])\n"
+        "print('child', child.pid, flush=True); signal.pause()"
+    )
+    children: list[int] = []
+
+    async def body(screen: Screen) -> None:
+        await screen.supervisor.start(part("a", family))
+        await screen.shows("child")
+        children.append(int(screen.lines[0].split()[-1]))
+        assert is_alive(children[0])
+        await screen.supervisor.stop(("a",))
+        await until(lambda: not is_alive(children[0]))
+
+    run(body)
+
+
+def test_lines_without_end_and_without_meaning_are_shown_in_pieces() -> None:
+    noise = "import os; os.write(1, b'x' * 200_000 + b'\\n\\xff\\nlast words'); import signal; signal.pause()"
+
+    async def body(screen: Screen) -> None:
+        await screen.supervisor.start(part("a", noise))
+        await screen.shows("\ufffd")
+        os.kill(screen.supervisor.pids["a"], SIGKILL)
+        await screen.shows("last words")
+
+    screen = run(body)
+
+    pieces = [line.removeprefix("a     | ") for line in screen.lines if "xxx" in line]
+    assert len(pieces) > 1
+    assert "".join(pieces) == "x" * 200_000
+
+
+def test_a_quiet_part_writes_a_log_and_only_alarms_are_shown(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    program = (
+        "import signal, sys\n"
+        "def warn(*_): print('WARNING: now', flush=True)\n"
+        "signal.signal(10, warn); print('WARNING: early', flush=True); print('all is well', flush=True)\n"
+        "while True: signal.pause()"
+    )
+
+    async def body(screen: Screen) -> None:
+        log.write_text("")
+        await screen.supervisor.start(quiet_part(program, log))
+        await until(lambda: "all is well" in log.read_text())
+        shown = len(screen.lines)
+        os.kill(screen.supervisor.pids["quiet"], signal.SIGUSR1)
+        await screen.shows("WARNING: now")
+        assert len(screen.lines) == shown + 1
+
+    screen = run(body)
+
+    assert not any("all is well" in line for line in screen.lines)
+    assert "WARNING: early" in log.read_text()
+
+
+def test_the_last_words_of_a_quiet_part_that_never_was_ready_are_shown(tmp_path: Path) -> None:
+    plain = part("quiet", "raise SystemExit('no such luck')")
+    dying = Part("quiet", plain.command, os.environ, ready=lambda _: False, log=tmp_path / "log")
+
+    async def body(screen: Screen) -> None:
+        with pytest.raises(StartFailed):
+            await screen.supervisor.start(dying)
+        await screen.shows("quiet | no such luck")
+
+    run(body)
+
+
+def test_run_returns_what_was_written_and_shows_complaints() -> None:
+    async def body(screen: Screen) -> None:
+        program = "import sys; print('one'); print('two'); print('oh', file=sys.stderr)"
+        assert await screen.supervisor.run(part("a", program), capture=True) == "one\ntwo"
+
+    screen = run(body)
+
+    assert screen.lines == ["a     | oh"]
+
+
+def test_run_fails_with_its_program() -> None:
+    async def body(screen: Screen) -> None:
+        with pytest.raises(StartFailed, match=r"^a failed \(exit 7\)$"):
+            await screen.supervisor.run(part("a", "print('no'); raise SystemExit(7)"))
+
+    screen = run(body)
+
+    assert screen.lines == ["a     | no"]
+
+
+def test_run_that_is_cancelled_ends_its_program() -> None:
+    async def body(screen: Screen) -> None:
+        running = asyncio.create_task(screen.supervisor.run(part("a", f"import os; print(os.getpid()); {SLEEP}")))
+        await screen.shows("here")
+        pid = int(screen.lines[0].split()[-1])
+        running.cancel()
+        await asyncio.wait((running,))
+        assert not is_alive(pid)
+
+    run(body)
+
+
+def test_a_killed_supervisor_leaves_nothing_running() -> None:
+    program = (
+        "import asyncio, os, sys\n"
+        "from tocsin.cli.console import Console\n"
+        "from tocsin.cli.supervisor import Part, Supervisor\n"
+        "from tocsin.embedded.process import Command\n"
+        "async def main():\n"
+        "    supervisor = Supervisor(Console(sys.stderr, ('a', 'b'), {}))\n"
+        f"    command = Command(argv=(sys.executable, '-c', {STUBBORN!r}))\n"
+        "    await supervisor.start(*(Part(name, command, os.environ) for name in ('a', 'b')))\n"
+        "    print(*supervisor.pids.values(), flush=True)\n"
+        "    await asyncio.Event().wait()\n"
+        "asyncio.run(main())"
+    )
+    owner = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    assert owner.stdout is not None
+    with owner.stdout as output:
+        pids = [int(word) for word in output.readline().split()]
+    assert len(pids) == 2
+    assert all(map(is_alive, pids))
+
+    owner.kill()
+    owner.wait(10)
+
+    async def gone() -> None:
+        await until(lambda: not any(map(is_alive, pids)))
+
+    asyncio.run(gone())
