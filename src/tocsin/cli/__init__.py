@@ -1,19 +1,39 @@
 """The ``tocsin`` command: one module a command, registered here."""
 
-import typer
+from typing import Any
 
-from tocsin.cli.mock_ai import mock_ai as _mock_ai
+import typer
+from typer.core import TyperGroup
+
+from tocsin.cli import keys
+from tocsin.cli.migrate import migrate
+from tocsin.cli.mock_ai import mock_ai
+from tocsin.cli.serve import serve
+from tocsin.cli.up import up
+from tocsin.cli.worker import worker
+from tocsin.errors import TocsinError
+
+
+class _Commands(TyperGroup):
+    """Commands whose failures are one line on standard error and exit code 2."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except TocsinError as error:
+            typer.echo(f"tocsin: {error.detail}", err=True)
+            raise typer.Exit(2) from None
+
 
 app = typer.Typer(
+    cls=_Commands,
     help="Tocsin: a notification service that reads every notification with an AI before a person has to.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-
-
-@app.callback()
-def _root() -> None:
-    """Keep the names of commands: without a callback, typer drops that of an only one."""
-
-
-app.command("mock-ai")(_mock_ai)
+app.command()(up)
+app.command()(serve)
+app.command()(worker)
+app.command("mock-ai")(mock_ai)
+app.command()(migrate)
+app.add_typer(keys.app, name="keys")

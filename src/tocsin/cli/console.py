@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
 from typing import TextIO
 
 _COLOURS = (36, 32, 33, 35, 34, 96, 92, 95)
@@ -11,6 +12,8 @@ class Console:
     """Writes prefixed lines to ``stream``, coloured by name if that is a terminal and ``NO_COLOR`` is not set."""
 
     def __init__(self, stream: TextIO, names: Sequence[str], environment: Mapping[str, str]) -> None:
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # what parts say may not exist in the encoding of the terminal
         self._stream = stream
         self._width = max(map(len, names))
         coloured = stream.isatty() and not environment.get("NO_COLOR")
@@ -28,6 +31,6 @@ class Console:
         try:
             self._stream.write(text)
             self._stream.flush()
-        except BrokenPipeError:
+        except OSError:  # the other end of a pipe was closed, or a terminal
             # Else the interpreter tries again at its end, and complains.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
