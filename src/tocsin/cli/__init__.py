@@ -29,7 +29,7 @@ app = typer.Typer(
     cls=_Commands,
     help="Tocsin: a notification service that reads every notification with an AI before a person has to.",
     no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
+    pretty_exceptions_enable=False,
 )
 app.command()(up)
 app.command()(serve)

@@ -4,6 +4,7 @@ import socket
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
 
 from tocsin.bootstrap import Resources, open_resources
 from tocsin.controllers.app import create_app
@@ -17,8 +18,12 @@ _log = structlog.get_logger(__name__)
 class _Server(uvicorn.Server):
     """Lets those go who wait for an analysis before it waits for their requests."""
 
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        resources: Resources = self.config.loaded_app.state.resources  # type: ignore[attr-defined]  # it is our app
+        resources: Resources = self._app.state.resources
         resources.finality.close()
         await super().shutdown(sockets)
 
@@ -44,7 +49,7 @@ def run_server(settings: Settings, host: str, port: int) -> None:
     )
     with listener:
         _log.info("api_listening", host=host, port=listener.getsockname()[1])
-        _Server(config).run(sockets=[listener])
+        _Server(config, app).run(sockets=[listener])
 
 
 def _listen(host: str, port: int) -> socket.socket:

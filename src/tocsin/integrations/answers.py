@@ -59,9 +59,9 @@ def _clean(word: str) -> str:
 
 
 def _read_category(value: object) -> Category:
-    if not isinstance(value, str):
-        raise ValueError("must be a string")
-    return Category(value.strip().lower())
+    if isinstance(value, str):
+        return Category(value.strip().lower())
+    raise ValueError("must be a string")
 
 
 def _read_confidence(value: object) -> float:

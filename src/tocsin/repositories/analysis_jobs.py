@@ -7,6 +7,7 @@ the number of tries, since it starts again with a re-analysis.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Integer,
     Interval,
     String,
+    Table,
     Text,
     Uuid,
     and_,
@@ -31,11 +33,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.models.analysis_job import AnalysisJob
 
+_TABLE = cast("Table", AnalysisJob.__table__)
 _MAINTENANCE_LOCK = 0x70C51
 _NOW = func.clock_timestamp()
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
 _LEASE_TIME = bindparam("lease_time", type_=Interval)
-_held = func.unnest(_IDS, bindparam("leases", type_=ARRAY(Uuid))).table_valued("id", "lease")
+_held = func.unnest(_IDS, bindparam("leases", type_=ARRAY(Uuid))).table_valued("id", "lease").render_derived()
 _HELD = and_(AnalysisJob.notification_id == _held.c.id, AnalysisJob.lease == _held.c.lease)
 
 _due = (
@@ -81,12 +84,16 @@ _LOCK_HELD = (
     .order_by(AnalysisJob.notification_id)
     .with_for_update(of=AnalysisJob)
 )
-_back = func.unnest(
-    _IDS,
-    bindparam("delays", type_=ARRAY(Float(53))),
-    bindparam("uncounted", type_=ARRAY(Integer)),
-    bindparam("errors", type_=ARRAY(Text)),
-).table_valued("id", "delay", "uncounted", "error")
+_back = (
+    func.unnest(
+        _IDS,
+        bindparam("delays", type_=ARRAY(Float(53))),
+        bindparam("uncounted", type_=ARRAY(Integer)),
+        bindparam("errors", type_=ARRAY(Text)),
+    )
+    .table_valued("id", "delay", "uncounted", "error")
+    .render_derived()
+)
 _PUT_BACK = (
     update(AnalysisJob)
     .where(AnalysisJob.notification_id == _back.c.id)
@@ -98,8 +105,10 @@ _PUT_BACK = (
     )
     .execution_options(synchronize_session=False)
 )
-_new = func.unnest(_IDS, bindparam("request_ids", type_=ARRAY(String))).table_valued("id", "request_id")
-_ENQUEUE = insert(AnalysisJob).from_select(["notification_id", "request_id"], select(_new.c.id, _new.c.request_id))
+_new = (
+    func.unnest(_IDS, bindparam("request_ids", type_=ARRAY(String))).table_valued("id", "request_id").render_derived()
+)
+_ENQUEUE = insert(_TABLE).from_select(["notification_id", "request_id"], select(_new.c.id, _new.c.request_id))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,21 +2,27 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import cast
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, Uuid, any_, bindparam, func, select, update
+from sqlalchemy import ARRAY, BigInteger, Table, Uuid, any_, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.models.epoch import Epoch
 from tocsin.models.inbox import Inbox
 
+_TABLE = cast("Table", Inbox.__table__)
 _USER_IDS = bindparam("user_ids", type_=ARRAY(Uuid))
 _wanted = func.unnest(_USER_IDS).column_valued("user_id")
-_taken = func.unnest(_USER_IDS, bindparam("counts", type_=ARRAY(BigInteger))).table_valued("user_id", "count")
+_taken = (
+    func.unnest(_USER_IDS, bindparam("counts", type_=ARRAY(BigInteger)))
+    .table_valued("user_id", "count")
+    .render_derived()
+)
 
 # Rows are inserted and locked in the order of user ids by every transaction, so that none can deadlock.
-_ENSURE = upsert(Inbox).from_select(["user_id"], select(_wanted).order_by(_wanted)).on_conflict_do_nothing()
+_ENSURE = upsert(_TABLE).from_select(["user_id"], select(_wanted).order_by(_wanted)).on_conflict_do_nothing()
 _LOCK = (
     select(Inbox.user_id, Inbox.version)
     .where(Inbox.user_id == any_(_USER_IDS))

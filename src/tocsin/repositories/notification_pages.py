@@ -13,12 +13,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tocsin.models.notification import (
-    Notification,
-    ProcessingStatus,
-    Severity,
-    first_id_at,
-)
+from tocsin.models.notification import Notification, ProcessingStatus, Severity, first_id_after, first_id_at
 from tocsin.models.verdict import Category
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     LargeBinary,
     String,
+    Table,
     Text,
     Uuid,
     any_,
@@ -29,6 +30,7 @@ from tocsin.models.notification import (
     created_at_of,
 )
 
+_TABLE = cast("Table", Notification.__table__)
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
 
 
@@ -65,35 +67,39 @@ class Message:
     text: str
 
 
-_new = func.unnest(
-    _IDS,
-    bindparam("user_ids", type_=ARRAY(Uuid)),
-    bindparam("versions", type_=ARRAY(BigInteger)),
-    bindparam("titles", type_=ARRAY(Text)),
-    bindparam("texts", type_=ARRAY(Text)),
-    bindparam("sources", type_=ARRAY(Text)),
-    bindparam("links", type_=ARRAY(Text)),
-    bindparam("data", type_=ARRAY(JSONB(none_as_null=True))),
-    bindparam("created_ats", type_=ARRAY(Notification.created_at.type)),
-    bindparam("api_key_ids", type_=ARRAY(Uuid)),
-    bindparam("idempotency_keys", type_=ARRAY(String)),
-    bindparam("fingerprints", type_=ARRAY(LargeBinary)),
-).table_valued(
-    "id",
-    "user_id",
-    "version",
-    "title",
-    "text",
-    "source",
-    "link",
-    "data",
-    "created_at",
-    "api_key_id",
-    "idempotency_key",
-    "fingerprint",
+_new = (
+    func.unnest(
+        _IDS,
+        bindparam("user_ids", type_=ARRAY(Uuid)),
+        bindparam("versions", type_=ARRAY(BigInteger)),
+        bindparam("titles", type_=ARRAY(Text)),
+        bindparam("texts", type_=ARRAY(Text)),
+        bindparam("sources", type_=ARRAY(Text)),
+        bindparam("links", type_=ARRAY(Text)),
+        bindparam("data", type_=ARRAY(JSONB(none_as_null=True))),
+        bindparam("created_ats", type_=ARRAY(Notification.created_at.type)),
+        bindparam("api_key_ids", type_=ARRAY(Uuid)),
+        bindparam("idempotency_keys", type_=ARRAY(String)),
+        bindparam("fingerprints", type_=ARRAY(LargeBinary)),
+    )
+    .table_valued(
+        "id",
+        "user_id",
+        "version",
+        "title",
+        "text",
+        "source",
+        "link",
+        "data",
+        "created_at",
+        "api_key_id",
+        "idempotency_key",
+        "fingerprint",
+    )
+    .render_derived()
 )
 _INSERT = (
-    upsert(Notification)
+    upsert(_TABLE)
     .from_select(
         [*(column.name for column in _new.c), "severity", "processing_status"],
         select(
@@ -105,8 +111,10 @@ _INSERT = (
     .on_conflict_do_nothing()
     .returning(Notification.id)
 )
-_marks = func.unnest(bindparam("api_key_ids", type_=ARRAY(Uuid)), bindparam("keys", type_=ARRAY(String))).table_valued(
-    "api_key_id", "key"
+_marks = (
+    func.unnest(bindparam("api_key_ids", type_=ARRAY(Uuid)), bindparam("keys", type_=ARRAY(String)))
+    .table_valued("api_key_id", "key")
+    .render_derived()
 )
 _TWINS = select(Notification).join(
     _marks,

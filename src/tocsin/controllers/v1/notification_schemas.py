@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from tocsin.controllers.v1.fields import BodyText, Data, IdempotencyKey, Link, Source, Title, UtcTime
 from tocsin.models.notification import Notification, ProcessingStatus
@@ -17,7 +18,7 @@ BATCH_MAX = 1_000
 WAIT_MAX = 30
 
 _USER = "018f2f6e-7c1a-7a53-9d2b-3f1f4a6c8e01"
-_EXAMPLE = {
+_EXAMPLE: JsonDict = {
     "user_id": _USER,
     "title": "Payment failed",
     "text": "Payment of order 4711 failed: card was declined by the bank.",
