@@ -74,8 +74,9 @@ class AnalysisService:
         while waiting and not self._stopping:
             taken = await self._slots.take(len(waiting))
             permitted = 0 if self._stopping else self._breaker.permits(taken)
+            era = self._breaker.era
             batch, waiting = waiting[:permitted], waiting[permitted:]
-            started = await self._start(batch)
+            started = await self._start(batch, era)
             tasks.update(started)
             await self._slots.release(taken - len(started))
             if permitted < taken:
@@ -102,7 +103,7 @@ class AnalysisService:
             await self._put_back(list(left.values()))
         await self._outcomes.drain()
 
-    async def _start(self, ids: Sequence[UUID]) -> list[asyncio.Task[None]]:
+    async def _start(self, ids: Sequence[UUID], era: int) -> list[asyncio.Task[None]]:
         if not ids:
             return []
         try:
@@ -112,10 +113,10 @@ class AnalysisService:
             claimed = []
         if not claimed:
             self._breaker.release_probe()
-        return [self._begin(item) for item in claimed]
+        return [self._begin(item, era) for item in claimed]
 
-    def _begin(self, claimed: Claimed) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._judge(claimed), name=f"judge-{claimed.lease.notification_id}")
+    def _begin(self, claimed: Claimed, era: int) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._judge(claimed, era), name=f"judge-{claimed.lease.notification_id}")
         self._in_the_air[task] = claimed
         CALLS_IN_THE_AIR.inc()
         return task
@@ -129,13 +130,13 @@ class AnalysisService:
         self._keeper.hold(leases)
         return [Claimed(lease, messages[lease.notification_id]) for lease in leases]
 
-    async def _judge(self, claimed: Claimed) -> None:
+    async def _judge(self, claimed: Claimed, era: int) -> None:
         lease = claimed.lease
         with structlog.contextvars.bound_contextvars(
             notification_id=str(lease.notification_id), request_id=lease.request_id, tries=lease.tries
         ):
             try:
-                await self._store(await self._ask(claimed))
+                await self._store(await self._ask(claimed, era))
             except Exception:
                 _log.exception("analysis_broke_off")
             finally:
@@ -144,13 +145,12 @@ class AnalysisService:
                 CALLS_IN_THE_AIR.dec()
                 await asyncio.shield(self._slots.release(1))
 
-    async def _ask(self, claimed: Claimed) -> Outcome:
+    async def _ask(self, claimed: Claimed, era: int) -> Outcome:
         lease = claimed.lease
         if lease.tries > self._policy.max_tries:
             self._breaker.release_probe()
             return GivenUp(claimed, f"The worker died {lease.tries - 1} times on this notification.")
         self._outcomes.post(Started(claimed))
-        era = self._breaker.era
         began = time.perf_counter()
         try:
             verdict: Verdict = await self._analyzer.analyze(claimed.message.title, claimed.message.text)
