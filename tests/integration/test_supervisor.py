@@ -80,6 +80,12 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def kill(*pids: int) -> None:
+    """End what a failed test has left."""
+    for pid in filter(is_alive, pids):
+        os.kill(pid, SIGKILL)
+
+
 def test_parts_are_started_shown_and_stopped() -> None:
     pids: list[int] = []
 
@@ -222,7 +228,10 @@ def test_children_of_a_part_end_with_it() -> None:
         await screen.supervisor.stop(("a",))
         await until(lambda: not is_alive(children[0]))
 
-    run(body)
+    try:
+        run(body)
+    finally:
+        kill(*children)
 
 
 def test_lines_without_end_and_without_meaning_are_shown_in_pieces() -> None:
@@ -309,16 +318,20 @@ def test_run_that_is_cancelled_ends_its_program() -> None:
     run(body)
 
 
-def test_a_killed_supervisor_leaves_nothing_running() -> None:
+def test_a_killed_supervisor_leaves_nothing_running(tmp_path: Path) -> None:
+    busy = f"import pathlib, sys; pathlib.Path(sys.argv[1]).touch(); {STUBBORN}"
     program = (
-        "import asyncio, os, sys\n"
+        "import asyncio, os, pathlib, sys\n"
         "from tocsin.cli.console import Console\n"
         "from tocsin.cli.supervisor import Part, Supervisor\n"
         "from tocsin.embedded.process import Command\n"
         "async def main():\n"
         "    supervisor = Supervisor(Console(sys.stderr, ('a', 'b'), {}))\n"
-        f"    command = Command(argv=(sys.executable, '-c', {STUBBORN!r}))\n"
-        "    await supervisor.start(*(Part(name, command, os.environ) for name in ('a', 'b')))\n"
+        "    def part(name):\n"
+        f"        mark = pathlib.Path({str(tmp_path)!r}) / name\n"
+        f"        command = Command(argv=(sys.executable, '-c', {busy!r}, str(mark)))\n"
+        "        return Part(name, command, os.environ, ready=lambda _: mark.exists())\n"
+        "    await supervisor.start(part('a'), part('b'))\n"
         "    print(*supervisor.pids.values(), flush=True)\n"
         "    await asyncio.Event().wait()\n"
         "asyncio.run(main())"
@@ -338,4 +351,7 @@ def test_a_killed_supervisor_leaves_nothing_running() -> None:
     async def gone() -> None:
         await until(lambda: not any(map(is_alive, pids)))
 
-    asyncio.run(gone())
+    try:
+        asyncio.run(gone())
+    finally:
+        kill(*pids)

@@ -94,8 +94,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield start
     for run in runs:
         if run.process.poll() is None:
-            run.process.kill()
-            run.process.wait(10)
+            run.process.terminate()
+            run.process.wait(60)
 
 
 def environment_of(up: Up) -> dict[str, str]:

@@ -11,9 +11,10 @@ import struct
 import sys
 
 _PR_SET_PDEATHSIG = 1
-_PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS = 28
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
+_SECBIT_NO_SETUID_FIXUP = 4
 _CAPABILITY_VERSION_3 = 0x20080522
 
 
@@ -25,7 +26,9 @@ def _check(result: int) -> None:
 
 def _become(libc: ctypes.CDLL, uid: int, gid: int, capability: int) -> None:
     if capability >= 0:
-        _check(libc.prctl(_PR_SET_KEEPCAPS, 1, 0, 0, 0))
+        # So that capabilities survive the change of user, and count in access() afterwards: PostgreSQL asks that
+        # of its own programs, and the kernel answers somebody who is not root as if he had none.
+        _check(libc.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP, 0, 0, 0))
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)

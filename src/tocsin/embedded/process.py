@@ -14,6 +14,7 @@ _LAUNCHER = Path(__file__).with_name("launch.py")
 # In order of preference: to read below closed folders, and where a container withholds that, to write there too.
 _CAP_DAC_READ_SEARCH = 2
 _CAP_DAC_OVERRIDE = 1
+_CAP_SETPCAP = 8
 
 Escalation = tuple[tuple[Signals, float], ...]
 """Signals that end a process, each with the seconds it has before the next."""
@@ -64,11 +65,12 @@ def choose_identity(folder: Path, program: Path) -> Identity | None:
     who = next((entry for entry in map(_find_user, owners) if entry), None) or _find_nobody()
     if _is_open(program) and _is_open(folder.parent):
         return Identity(who.pw_uid, who.pw_gid)
+    ours = _own_capabilities()
     for capability in (_CAP_DAC_READ_SEARCH, _CAP_DAC_OVERRIDE):
-        if _own_capabilities() >> capability & 1:
+        if ours >> capability & ours >> _CAP_SETPCAP & 1:
             return Identity(who.pw_uid, who.pw_gid, capability)
     raise ConfigurationError(
-        f"PostgreSQL refuses to run as root, and {who.pw_name} can reach neither {program} nor {folder}: "
+        f"PostgreSQL refuses to run as root, and user '{who.pw_name}' cannot reach both {program} and {folder}: "
         "run as an ordinary user, or from a folder that others may enter"
     )
 
