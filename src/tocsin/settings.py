@@ -91,11 +91,7 @@ class InboxSettings(_Group):
     """What happens to deleted notifications."""
 
     undo: Seconds = Field(600, description="How long a deletion can be undone.")
-    tombstone: float = Field(
-        30 * 86_400,
-        ge=0,
-        description="How long clients that were away can learn of a deletion.",
-    )
+    tombstone: float = Field(30 * 86_400, ge=0, description="How long clients that were away can learn of a deletion.")
 
 
 class AiSettings(_Group):
