@@ -1,8 +1,9 @@
 """Everything that can be configured, and nothing else.
 
 Settings come from the environment: ``TOCSIN_`` and the name, with two underscores between a group and its
-field (``TOCSIN_AI__CONCURRENCY``). There is no global instance: the edge (command line, composition root)
-loads them once with `load_settings` and hands down what is needed. Times are seconds.
+field (``TOCSIN_AI__CONCURRENCY``); an empty variable is one that is not set. There is no global instance: the
+edge (command line, composition root) loads them once with `load_settings` and hands down what is needed. Times
+are seconds.
 """
 
 from typing import Annotated, Literal, TypeVar
@@ -17,7 +18,7 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from tocsin.errors import ConfigurationError
 
@@ -138,7 +139,7 @@ class LogSettings(_Group):
 class MockAiSettings(BaseSettings):
     """The stand-in for the AI API, with knobs for trouble."""
 
-    model_config = SettingsConfigDict(env_prefix="TOCSIN_MOCK_AI__", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="TOCSIN_MOCK_AI__", env_ignore_empty=True, frozen=True)
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8001, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
@@ -153,7 +154,9 @@ class MockAiSettings(BaseSettings):
 class Settings(BaseSettings):
     """The configuration of the API, the worker and the maintenance commands."""
 
-    model_config = SettingsConfigDict(env_prefix="TOCSIN_", env_nested_delimiter="__", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="TOCSIN_", env_nested_delimiter="__", env_ignore_empty=True, frozen=True, extra="forbid"
+    )
 
     secret: SecretStr = Field(description="Signs inbox tokens and cursors; at least 32 random characters.")
     database: DatabaseSettings
@@ -186,10 +189,23 @@ def load_settings(kind: type[_Settings]) -> _Settings:
     """
     try:
         return kind()
+    except SettingsError as error:
+        raise ConfigurationError(str(error)) from None
     except ValidationError as error:
         prefix = kind.model_config.get("env_prefix", "")
         lines = [
-            f"{prefix}{'__'.join(str(part) for part in problem['loc']).upper()}: {problem['msg']}"
+            f"{prefix}{'__'.join(path).upper()}: {problem['msg']}"
             for problem in error.errors(include_input=False, include_url=False)
+            for path in _settable(kind, tuple(str(part) for part in problem["loc"]))
         ]
         raise ConfigurationError("; ".join(lines)) from None
+
+
+def _settable(kind: type[BaseModel], path: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """Return ``path``, or, for a group of which nothing was set, the paths of what it requires."""
+    (name, *inner) = path
+    field = kind.model_fields.get(name)
+    group = field.annotation if field else None
+    if inner or not (isinstance(group, type) and issubclass(group, BaseModel)):
+        return [path]
+    return [(name, required) for required, field in group.model_fields.items() if field.is_required()]
