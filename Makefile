@@ -36,14 +36,15 @@ check: .venv/.dev ## format, lint, types, import contracts, house rules, locks: 
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy $(CODE)
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/pytest -q tests/unit/test_house_rules.py tests/unit/test_settings.py
 	@$(MAKE) lock-check
 
 .PHONY: fix
-fix: .venv/.dev ## format, and mend what the linter can mend
-	$(BIN)/ruff check --fix $(CODE)
+fix: .venv/.dev ## format, mend what the linter can mend, write .env.example
+	$(BIN)/ruff check --fix --exit-zero $(CODE)
 	$(BIN)/ruff format $(CODE)
+	$(BIN)/python -m tests.house.env_example
 
 .PHONY: bench
 bench: .venv/.dev ## measure this build against floors measured in the same run (ARGS='--quick')

@@ -1,0 +1,33 @@
+"""The one place where tests wait: for something to become true, or for time itself."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+
+async def eventually(probe: Callable[[], Awaitable[_T]], within: float = 10, every: float = 0.02) -> _T:
+    """Ask ``probe`` until it returns something true or stops raising AssertionError, and return that.
+
+    Raises:
+        AssertionError: of the probe, or with its last answer, if it does not come true ``within`` seconds.
+    """
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            answer = await probe()
+        except AssertionError:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            if answer:
+                return answer
+            assert time.monotonic() <= deadline, f"still {answer!r} after {within} s"
+        await asyncio.sleep(every)
+
+
+async def elapse(seconds: float) -> None:
+    """Let time pass, where its passing is what is tested (a lease runs out, a fake is slow)."""
+    await asyncio.sleep(seconds)
