@@ -9,9 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import aiohttp
-
-from tocsin.integrations.analyzers import build_analyzer
+from tocsin.integrations.analyzers import open_analyzer
 from tocsin.integrations.celery_app import make_celery
 from tocsin.integrations.celery_doorbell import CeleryDoorbell, open_doorbell
 from tocsin.integrations.redis_client import open_redis
@@ -135,7 +133,7 @@ async def open_worker_resources(
             delay_max=settings.ai.retry_delay_max,
         )
         if analyzer is None:
-            analyzer = await stack.enter_async_context(_open_analyzer(settings.ai))
+            analyzer = await stack.enter_async_context(open_analyzer(settings.ai))
         patient = PatientAnalyzer(analyzer, policy, may_repeat=lambda: breaker.state is BreakerState.CLOSED)
         options = settings.worker
         keeper = LeaseKeeper(database, timedelta(seconds=options.lease), options.renew_every)
@@ -168,13 +166,6 @@ async def _open_cache(settings: Settings) -> AsyncIterator[PageCache]:
         pause=options.pause,
     ) as redis:
         yield RedisPageCache(redis, settings.api.cache_ttl)
-
-
-@asynccontextmanager
-async def _open_analyzer(settings: AiSettings) -> AsyncIterator[Analyzer]:
-    connector = aiohttp.TCPConnector(limit=0)
-    async with aiohttp.ClientSession(connector=connector) as session:
-        yield build_analyzer(settings, session)
 
 
 def _build_breaker(settings: AiSettings) -> CircuitBreaker:

@@ -157,6 +157,7 @@ async def serve(settings: MockAiSettings, announce: Callable[[str], None]) -> No
     """Serve until SIGINT or SIGTERM, which end running calls at once.
 
     Args:
+        settings: where to listen, and the knobs to begin with.
         announce: called with the base URL as soon as connections are accepted.
 
     Raises:

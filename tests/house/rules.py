@@ -45,7 +45,7 @@ def _http_exceptions(source: Source) -> Iterator[int]:
         match node:
             case ast.ImportFrom(names=names, lineno=line) if any(alias.name == "HTTPException" for alias in names):
                 yield line
-            case ast.Attribute(attr="HTTPException", lineno=line):
+            case ast.Attribute(ast.Name(), "HTTPException", lineno=line):
                 yield line
 
 
@@ -56,9 +56,17 @@ def _hidden_imports(source: Source) -> Iterator[int]:
             for node in ast.walk(function):
                 if isinstance(node, ast.Import | ast.ImportFrom) and node.lineno not in seen:
                     seen.add(node.lineno)
-                    above = source.lines[node.lineno - 2].strip()
-                    if node.lineno not in source.comments and not above.startswith("#"):
+                    if node.lineno not in source.comments and not _reason_above(source, node.lineno):
                         yield node.lineno
+
+
+def _reason_above(source: Source, line: int) -> bool:
+    """One reason counts for all imports that follow each other without a gap."""
+    above = source.lines[line - 2].strip()
+    while above.startswith(("from ", "import ")):
+        line -= 1
+        above = source.lines[line - 2].strip()
+    return above.startswith("#")
 
 
 def _long_files(source: Source) -> Iterator[int]:
@@ -67,6 +75,8 @@ def _long_files(source: Source) -> Iterator[int]:
 
 
 def _long_functions(source: Source) -> Iterator[int]:
+    if source.within("src/tocsin/migrations/versions/"):  # a table has as many columns as it has
+        return
     for node in ast.walk(source.tree):
         if isinstance(node, _FUNCTIONS) and (node.end_lineno or 0) - node.lineno + 1 > MAX_FUNCTION_LINES:
             yield node.lineno

@@ -63,7 +63,7 @@ async def tcp_server(peer: Peer) -> AsyncIterator[URL]:
         await asyncio.gather(*connections)
 
 
-async def ask(url: URL, timeout: float = PATIENCE, connector: aiohttp.BaseConnector | None = None) -> list[bytes]:
+async def ask(url: URL, patience: float = PATIENCE, connector: aiohttp.BaseConnector | None = None) -> list[bytes]:
     """Ask with a reader that finds everything fit, and return what it was given."""
     answers: list[bytes] = []
 
@@ -72,7 +72,7 @@ async def ask(url: URL, timeout: float = PATIENCE, connector: aiohttp.BaseConnec
         return VERDICT
 
     async with aiohttp.ClientSession(connector=connector) as session:
-        assert await AiEndpoint(session, url, None, timeout).ask({"text": "x"}, read) is VERDICT
+        assert await AiEndpoint(session, url, None, patience).ask({"text": "x"}, read) is VERDICT
     return answers
 
 

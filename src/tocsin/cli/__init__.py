@@ -17,7 +17,7 @@ from tocsin.errors import TocsinError
 class _Commands(TyperGroup):
     """Commands whose failures are one line on standard error and exit code 2."""
 
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - as typer declares it
         try:
             return super().invoke(ctx)
         except TocsinError as error:

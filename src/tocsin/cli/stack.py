@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from tocsin.cli.supervisor import Part
-from tocsin.embedded import EmbeddedServer
 from tocsin.embedded.process import Command
+from tocsin.embedded.server import EmbeddedServer
 
 # -P: whatever lies in the folder in which somebody typed `tocsin up` is none of our modules.
 TOCSIN = (sys.executable, "-P", "-m", "tocsin")
@@ -33,7 +33,7 @@ class Addresses:
     @property
     def local_host(self) -> str:
         """Where this machine reaches the API: listening on all addresses is not an address."""
-        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - it is translated, not listened on
 
     @property
     def url(self) -> str:

@@ -189,7 +189,7 @@ class _Runner:
 
     async def _await_ready(self, pid: int) -> None:
         again = self._ready.is_set()
-        while self.part.ready is not None and not await asyncio.to_thread(self.part.ready, pid):
+        while self.part.ready is not None and not await asyncio.to_thread(self.part.ready, pid):  # noqa: ASYNC110 - another process is looked at
             await asyncio.sleep(_POLL)
         self._ready.set()
         if again:

@@ -19,9 +19,10 @@ import typer
 from tocsin.cli import stack
 from tocsin.cli.console import Console
 from tocsin.cli.supervisor import ANNOUNCER, Part, Supervisor
-from tocsin.embedded import EmbeddedPostgres, EmbeddedValkey
 from tocsin.embedded.files import Lock, keep, make_folder, write_private
 from tocsin.embedded.ports import find_free_port, try_listen
+from tocsin.embedded.postgres import EmbeddedPostgres
+from tocsin.embedded.valkey import EmbeddedValkey
 from tocsin.errors import ConfigurationError, StartFailed
 
 _MIGRATE, _KEYS = "migrate", "keys"

@@ -1,8 +1,8 @@
 """The edge: what happens to every request before and after it is served."""
 
 import re
+import secrets
 import time
-import uuid
 from typing import Final
 
 import structlog
@@ -43,7 +43,7 @@ class _Exchange:
         self._status = 0
         self._headers = Headers(scope=scope)
         given = self._headers.get("x-request-id", "")
-        self._request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        self._request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
 
     async def run(self) -> None:
         structlog.contextvars.clear_contextvars()

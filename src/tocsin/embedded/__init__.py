@@ -9,9 +9,3 @@ A server listens on 127.0.0.1 only, on a port and with a password that are kept 
 outlives the process that started it. It works for root too, in a checkout below a folder that is closed to
 others, without making system users and without changing the mode of any folder it did not make.
 """
-
-from tocsin.embedded.postgres import EmbeddedPostgres
-from tocsin.embedded.server import EmbeddedServer
-from tocsin.embedded.valkey import EmbeddedValkey
-
-__all__ = ["EmbeddedPostgres", "EmbeddedServer", "EmbeddedValkey"]

@@ -74,7 +74,8 @@ class EmbeddedServer(ABC):
     @property
     def pid(self) -> int:
         """The process id of the server that `start` started."""
-        assert self._process is not None, "not started"
+        if self._process is None:
+            raise RuntimeError(f"{self.name} was not started")
         return self._process.pid
 
     def prepare(self) -> None:

@@ -33,7 +33,7 @@ class EmbeddedValkey(EmbeddedServer):
 
     @property
     def url(self) -> str:
-        """``redis://…``"""
+        """The address, as ``redis://…``."""
         return f"redis://:{self.password}@{HOST}:{self.port}/0"
 
     @property

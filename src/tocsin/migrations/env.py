@@ -16,7 +16,6 @@ def _run(connection: Connection) -> None:
     context.configure(
         connection=connection,
         target_metadata=_TABLES[0].metadata,
-        transaction_per_migration=True,
         compare_server_default=True,
     )
     with context.begin_transaction():

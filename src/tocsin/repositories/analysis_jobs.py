@@ -45,7 +45,7 @@ _due = (
     select(AnalysisJob.notification_id)
     .where(AnalysisJob.notification_id == any_(_IDS), AnalysisJob.available_at <= _NOW)
     .order_by(AnalysisJob.notification_id)
-    .with_for_update(skip_locked=True)
+    .with_for_update(key_share=True, skip_locked=True)
     .cte("due")
 )
 _CLAIM = (
@@ -69,7 +69,7 @@ _renewable = (
     select(AnalysisJob.notification_id)
     .join(_held, _HELD)
     .order_by(AnalysisJob.notification_id)
-    .with_for_update(of=AnalysisJob, skip_locked=True)
+    .with_for_update(of=AnalysisJob, key_share=True, skip_locked=True)
     .cte("renewable")
 )
 _RENEW = (
@@ -82,7 +82,7 @@ _LOCK_HELD = (
     select(AnalysisJob.notification_id)
     .join(_held, _HELD)
     .order_by(AnalysisJob.notification_id)
-    .with_for_update(of=AnalysisJob)
+    .with_for_update(of=AnalysisJob, key_share=False)
 )
 _back = (
     func.unnest(

@@ -42,7 +42,7 @@ class NotificationBulkRepository:
         now: datetime,
         limit: int,
     ) -> MarkedRead:
-        """Mark read the next ``limit`` unread ones after id ``after`` that match and have not changed after ``up_to``."""
+        """Mark read the next ``limit`` unread ones after id ``after`` that match and did not change after ``up_to``."""
         terms = [
             *conditions(wanted),
             Notification.read_at.is_(None),

@@ -99,7 +99,7 @@ class NotificationPageRepository:
         return (await self._session.scalars(page_statement(wanted, order, after, limit))).all()
 
     async def changed_since(self, user_id: UUID, version: int, limit: int) -> Sequence[Notification]:
-        """Return at most ``limit`` notifications, tombstones too, that changed after ``version``, oldest change first."""
+        """Return at most ``limit`` notifications that changed after ``version``, tombstones too, oldest first."""
         statement = (
             select(Notification)
             .where(Notification.user_id == user_id, Notification.version > version)

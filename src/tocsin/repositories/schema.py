@@ -20,24 +20,24 @@ def _config(connection: Connection) -> Config:
 
 def _upgrade(connection: Connection, revision: str) -> None:
     # Two migrating processes at once would both see the old schema.
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _MIGRATION_LOCK})
-    connection.commit()
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
     command.upgrade(_config(connection), revision)
-    connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _MIGRATION_LOCK})
-    connection.commit()
+
+
+def _downgrade(connection: Connection, revision: str) -> None:
+    command.downgrade(_config(connection), revision)
 
 
 async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
-    """Bring the schema up to ``revision``; concurrent calls wait for each other."""
-    async with engine.connect() as connection:
+    """Bring the schema up to ``revision`` in one transaction; concurrent calls wait for each other."""
+    async with engine.begin() as connection:
         await connection.run_sync(_upgrade, revision)
 
 
 async def downgrade(engine: AsyncEngine, revision: str) -> None:
-    """Take the schema back to ``revision``."""
-    async with engine.connect() as connection:
-        await connection.run_sync(lambda sync: command.downgrade(_config(sync), revision))
-        await connection.commit()
+    """Take the schema back to ``revision`` in one transaction."""
+    async with engine.begin() as connection:
+        await connection.run_sync(_downgrade, revision)
 
 
 async def check(engine: AsyncEngine) -> None:

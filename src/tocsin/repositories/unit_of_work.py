@@ -146,7 +146,7 @@ async def _repeat(attempt: Callable[[], Awaitable[_Result]]) -> _Result:
             return await attempt()
         except _Repeat as repeat:
             _log.info("transaction_repeated", cause=str(repeat))
-        await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+        await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries, guards nothing
         pause *= 2
     try:
         return await attempt()

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import jwt
+import uuid_utils.compat
 
 from tocsin.coalescer import Coalescer
 from tocsin.errors import FieldError, Forbidden, InvalidInput, NotFound, TokenExpired, Unauthenticated
@@ -23,7 +24,7 @@ _ALGORITHM: Final = "HS256"
 _INBOX_AUDIENCE: Final = "inbox"
 _TOUCH_EVERY: Final = timedelta(minutes=1)
 _MAX_WAITING: Final = 10_000
-_MAX_KEYS: Final = 100
+_MAX_NAME: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +115,15 @@ class AccessService:
 
     async def create_key(self, name: str, scopes: Sequence[Scope]) -> tuple[ApiKey, str]:
         """Make a service key; the key itself is returned here and never again."""
-        if not name.strip() or len(name) > _MAX_KEYS:
+        if not name.strip() or len(name) > _MAX_NAME:
             raise InvalidInput([FieldError("/name", "must have 1 to 100 characters")])
         secret = new_service_key()
-        key = ApiKey(id=uuid4(), name=name, hash=hash_service_key(secret), scopes=[scope.value for scope in scopes])
+        key = ApiKey(
+            id=uuid_utils.compat.uuid7(),
+            name=name,
+            hash=hash_service_key(secret),
+            scopes=[scope.value for scope in scopes],
+        )
 
         async def work(uow: UnitOfWork) -> None:
             uow.api_keys.add(key)

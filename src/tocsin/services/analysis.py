@@ -56,7 +56,7 @@ class AnalysisService:
         self._clock = clock
         self._in_the_air: dict[asyncio.Task[None], Claimed] = {}
         self._taken_up: set[asyncio.Task[None]] = set()
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._outcomes: Coalescer[Outcome, bool] = Coalescer(
             self._write,
             max_batch=_MAX_BATCH,
@@ -71,9 +71,9 @@ class AnalysisService:
         """
         waiting = list(dict.fromkeys(ids))
         tasks: set[asyncio.Task[None]] = set()
-        while waiting and not self._stopping:
+        while waiting and not self._stopping.is_set():
             taken = await self._slots.take(len(waiting))
-            permitted = 0 if self._stopping else self._breaker.permits(taken)
+            permitted = 0 if self._stopping.is_set() else self._breaker.permits(taken)
             era = self._breaker.era
             batch, waiting = waiting[:permitted], waiting[permitted:]
             started = await self._start(batch, era)
@@ -92,7 +92,7 @@ class AnalysisService:
 
     async def stop(self, seconds: float) -> None:
         """Claim no more, let calls go on for ``seconds``, then cancel them and put back what is left."""
-        self._stopping = True
+        self._stopping.set()
         if self._in_the_air:
             await asyncio.wait(self._in_the_air, timeout=seconds)
         left = dict(self._in_the_air)
@@ -137,7 +137,7 @@ class AnalysisService:
         ):
             try:
                 await self._store(await self._ask(claimed, era))
-            except Exception:
+            except Exception:  # noqa: BLE001 - the lease runs out and the work is taken up again
                 _log.exception("analysis_broke_off")
             finally:
                 self._keeper.drop(lease)
@@ -174,7 +174,7 @@ class AnalysisService:
         return Postponed(claimed, delay, counted, error.detail)
 
     async def _store(self, outcome: Outcome) -> None:
-        """Write the outcome; an unreachable database is asked again for a while, since the lease tells if it is too late."""
+        """Write the outcome; an unreachable database is asked again for a while: the lease tells if it is too late."""
         deadline = time.monotonic() + _STORE_SECONDS
         while True:
             try:

@@ -135,7 +135,7 @@ class Maintenance:
                     await duty()
                 except Unavailable as error:
                     _log.warning("maintenance_failed", duty=duty.__name__, error=error.detail)
-                except Exception:
+                except Exception:  # noqa: BLE001 - the other duties must go on
                     _log.exception("maintenance_broke_off", duty=duty.__name__)
             await asyncio.sleep(self._every)
 

@@ -1,7 +1,5 @@
 """Running a Celery worker in this process."""
 
-from typing import Any
-
 import structlog
 from celery import signals
 
@@ -26,10 +24,10 @@ def run_worker(settings: Settings) -> int:
     )
     register(celery, runtime)
 
-    def leave_logging_alone(**_: Any) -> None:
+    def leave_logging_alone(**_: object) -> None:
         """Take the place of Celery's own set-up of logging."""
 
-    def begin_stop(**_: Any) -> None:
+    def begin_stop(**_: object) -> None:
         _log.info("worker_stopping")
         runtime.begin_stop()
 

@@ -1,4 +1,4 @@
-"""Make the tables
+"""Make the tables.
 
 Revision: 0001
 Follows: nothing
