@@ -45,7 +45,8 @@ def _http_exceptions(source: Source) -> Iterator[int]:
         match node:
             case ast.ImportFrom(names=names, lineno=line) if any(alias.name == "HTTPException" for alias in names):
                 yield line
-            case ast.Attribute(ast.Name(), "HTTPException", lineno=line):
+            # The standard library's is what an HTTP client meets.
+            case ast.Attribute(attr="HTTPException", lineno=line) if dotted(node) != "http.client.HTTPException":
                 yield line
 
 

@@ -16,6 +16,12 @@ SAMPLES = [
     ("HTTPException", SERVICE, "raise starlette.exceptions.HTTPException(404)", "raise NotFound"),
     ("An import hidden", SERVICE, "def f():\n    import json", "import json\ndef f(): ..."),
     ("An import hidden", SERVICE, "async def f():\n  if x:\n    from a import b", "def f():\n  import a  # it is slow"),
+    (
+        "An import hidden",
+        SERVICE,
+        "def f():\n  # slow\n  import a\n  x = 1\n  import b",
+        "def f():\n  # slow\n  import a\n  import b",
+    ),
     ("An import hidden", TEST, "def f():\n    '#'; import a", "def f():\n    # It is slow.\n    import a"),
     ("A file of more", TEST, "x = 1\n" * (MAX_FILE_LINES + 1), "x = 1\n" * MAX_FILE_LINES),
     (
@@ -73,6 +79,8 @@ EXCEPTIONS = [
     ("commit()", THE_COMMIT, "await session.commit()"),
     ("commit()", TEST, "await session.commit()"),
     ("HTTPException", "src/tocsin/controllers/problems.py", "from fastapi import HTTPException"),
+    ("HTTPException", SERVICE, "expected = (OSError, http.client.HTTPException)"),
+    ("A function of more", "src/tocsin/migrations/versions/0001_x.py", "def upgrade():\n" + "    x = 1\n" * 99),
     ("A sleep in a test", THE_WAITING, "await asyncio.sleep(every)"),
     ("A sleep in a test", SERVICE, "await asyncio.sleep(delay)"),
     ("Our own code patched", SERVICE, "patch('x')"),
