@@ -9,7 +9,7 @@ _T = TypeVar("_T")
 
 
 async def eventually(probe: Callable[[], Awaitable[_T]], within: float = 10, every: float = 0.02) -> _T:
-    """Ask ``probe`` until it returns something true or stops raising AssertionError, and return that.
+    """Ask ``probe`` until it returns something true and does not raise AssertionError, and return that.
 
     Raises:
         AssertionError: of the probe, or with its last answer, if it does not come true ``within`` seconds.
@@ -26,6 +26,20 @@ async def eventually(probe: Callable[[], Awaitable[_T]], within: float = 10, eve
                 return answer
             assert time.monotonic() <= deadline, f"still {answer!r} after {within} s"
         await asyncio.sleep(every)
+
+
+async def until(condition: Callable[[], _T], within: float = 10, every: float = 0.02) -> _T:
+    """Do as `eventually` does, for a condition that need not be awaited."""
+
+    async def probe() -> _T:
+        return condition()
+
+    return await eventually(probe, within, every)
+
+
+def until_blocking(condition: Callable[[], _T], within: float = 10, every: float = 0.02) -> _T:
+    """Do as `until` does, in a test without an event loop."""
+    return asyncio.run(until(condition, within, every))
 
 
 async def elapse(seconds: float) -> None:
