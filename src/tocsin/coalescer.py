@@ -7,6 +7,7 @@ that an idle service adds no delay and a busy one writes few large batches. Ther
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -47,6 +48,8 @@ class Coalescer(Generic[_Item, _Result]):
         self._writers = writers
         self._observe = observe
         self._waiting: deque[_Waiting[_Item, _Result]] = deque()
+        # Not the number of tasks: one that came to its end is a task until the loop turns, but writes no more.
+        self._running = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(self, item: _Item) -> _Result:
@@ -77,24 +80,32 @@ class Coalescer(Generic[_Item, _Result]):
             raise Overloaded
         future: asyncio.Future[_Result] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(item, future))
-        if len(self._tasks) < self._writers:
-            task = asyncio.create_task(self._run(), name="coalescer")
+        if self._running < self._writers:
+            self._running += 1
+            # A batch belongs to many requests; it must not carry the context of the first.
+            task = asyncio.create_task(self._run(), name="coalescer", context=Context())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         return future
 
     async def _run(self) -> None:
-        while self._waiting:
-            batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._max_batch))]
-            if self._observe:
-                self._observe(len(batch))
-            try:
-                results = await self._write_all([waiting.item for waiting in batch])
-            except BaseException:
-                self._abandon([*batch, *self._waiting])
-                raise
-            for waiting, result in zip(batch, results, strict=True):
-                _settle(waiting.future, result)
+        try:
+            while self._waiting:
+                await self._write_next()
+        finally:
+            self._running -= 1
+
+    async def _write_next(self) -> None:
+        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._max_batch))]
+        if self._observe:
+            self._observe(len(batch))
+        try:
+            results = await self._write_all([waiting.item for waiting in batch])
+        except BaseException:
+            self._abandon([*batch, *self._waiting])
+            raise
+        for waiting, result in zip(batch, results, strict=True):
+            _settle(waiting.future, result)
 
     async def _write_all(self, items: Sequence[_Item]) -> Sequence[_Result | Exception]:
         try:

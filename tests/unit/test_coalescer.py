@@ -56,6 +56,15 @@ async def test_items_that_come_while_a_batch_is_written_are_written_together() -
     assert writer.most_running == 1
 
 
+async def test_a_caller_may_submit_again_in_the_very_moment_it_got_its_result() -> None:
+    writer = Writer()
+    writer.gate.set()
+    it = coalescer(writer)
+
+    async with asyncio.timeout(5):
+        assert [await it.submit(item) for item in range(10)] == [item * 10 for item in range(10)]
+
+
 async def test_a_batch_is_never_larger_than_allowed() -> None:
     writer = Writer()
     writer.gate.set()
@@ -187,7 +196,7 @@ def test_every_caller_gets_its_own_result(items: list[int], max_batch: int, writ
         it = coalescer(writer, max_batch=max_batch, writers=writers)
 
         assert await asyncio.gather(*(it.submit(item) for item in items)) == [item * 10 for item in items]
-        assert sum(writer.batches, []) == items
+        assert [item for batch in writer.batches for item in batch] == items
         assert writer.most_running <= writers
 
     asyncio.run(run())
