@@ -1,0 +1,101 @@
+"""The clock of an inbox, when everything happens to it at once."""
+
+import asyncio
+import itertools
+import random
+from uuid import UUID, uuid4
+
+from tests.fixtures.analyzers import CRITICAL, INFO, ScriptedAnalyzer
+from tests.fixtures.posting import CALLER, assert_clock_is_sound, fetch, post, post_many
+from tests.fixtures.product import OpenWorker
+from tocsin.bootstrap import Resources, open_resources
+from tocsin.errors import NotFound
+from tocsin.repositories.notification_pages import NotificationFilter
+from tocsin.settings import Settings
+
+
+async def test_creates_verdicts_reads_and_bulk_reads_at_once_leave_the_clock_sound(
+    resources: Resources, settings: Settings, worker: OpenWorker, database_url: str
+) -> None:
+    users = [uuid4() for _ in range(3)]
+    chance = random.Random(4711)
+    analyzer = ScriptedAnalyzer(lambda text: CRITICAL if "7" in text else INFO)
+
+    async def create(api: Resources) -> None:
+        for _ in range(12):
+            await post(api, f"Text {chance.random()}", chance.choice(users))
+            await post_many(api, 3, chance.choice(users))
+
+    async def change(api: Resources) -> None:
+        for _ in range(25):
+            rows = await fetch(database_url, "SELECT id FROM notifications ORDER BY random() LIMIT 1")
+            for row in rows:
+                use = api.notifications
+                call = chance.choice([use.mark_read, use.mark_unread, use.delete, use.restore, use.analyse_again])
+                try:
+                    await call(CALLER, row["id"])
+                except NotFound:
+                    continue  # it was deleted in the meantime
+
+    async def mark_all_read(api: Resources) -> None:
+        for user in itertools.islice(itertools.cycle(users), 8):
+            await api.inboxes.mark_all_read(CALLER, NotificationFilter(user_id=user), None)
+
+    async with open_resources(settings) as other, worker(analyzer) as first, worker(analyzer) as second:
+
+        async def analyse() -> None:
+            for number in range(20):
+                ids = [row["notification_id"] for row in await fetch(database_url, "SELECT * FROM analysis_jobs")]
+                await (first, second)[number % 2].analysis.analyse(ids)
+
+        work = (create, change, change, mark_all_read)
+        await asyncio.gather(*(doing(api) for doing in work for api in (resources, other)), analyse(), analyse())
+
+    await assert_clock_is_sound(database_url)
+
+
+async def test_versions_follow_each_other_without_a_hole(resources: Resources, worker: OpenWorker) -> None:
+    user = uuid4()
+    seen: list[int] = []
+    posted = [await post(resources, user_id=user) for _ in range(3)]
+    seen += [n.version for n in posted]
+    async with worker(ScriptedAnalyzer()) as it:
+        await it.analysis.analyse([posted[0].id])
+    judged = await resources.notifications.get(CALLER, posted[0].id)
+    assert judged.version in {4, 5}, "a verdict takes one version, or two if 'processing' was written before"
+    version = judged.version
+
+    read = await resources.notifications.mark_read(CALLER, posted[1].id)
+    again = await resources.notifications.mark_read(CALLER, posted[1].id)
+    bulk = await resources.inboxes.mark_all_read(CALLER, NotificationFilter(user_id=user), None)
+
+    assert seen == [1, 2, 3]
+    assert (read.version, again.version) == (version + 1, version + 1)
+    assert (bulk.changed, bulk.version, bulk.complete) == (2, version + 3, True)
+
+
+async def test_a_huge_inbox_is_marked_read_in_steps(resources: Resources, database_url: str) -> None:
+    user = uuid4()
+    for _ in range(3):
+        await post_many(resources, 900, user)
+
+    done = await resources.inboxes.mark_all_read(CALLER, NotificationFilter(user_id=user), None)
+
+    assert (done.changed, done.version, done.complete) == (2700, 5400, True)
+    await assert_clock_is_sound(database_url)
+
+
+async def test_what_changed_after_the_given_position_stays_unread(resources: Resources) -> None:
+    user = uuid4()
+    seen = await post_many(resources, 2, user)
+    position = str((await resources.inboxes.overview(CALLER, user)).position)
+    new = await post(resources, user_id=user)
+
+    done = await resources.inboxes.mark_all_read(CALLER, NotificationFilter(user_id=user), position)
+
+    assert done.changed == 2
+    assert [await _is_read(resources, n.id) for n in (*seen, new)] == [True, True, False]
+
+
+async def _is_read(resources: Resources, notification_id: UUID) -> bool:
+    return (await resources.notifications.get(CALLER, notification_id)).read_at is not None
