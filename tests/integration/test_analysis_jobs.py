@@ -125,7 +125,7 @@ async def test_overdue_is_what_could_have_been_claimed_for_long_oldest_first(
     for age, notification_id in zip([30, 40, 5, -60], ids, strict=True):
         await fetch(
             database_url,
-            "UPDATE analysis_jobs SET available_at = clock_timestamp() - $1 * interval '1 s' WHERE notification_id = $2",
+            "UPDATE analysis_jobs SET available_at = now() - $1 * interval '1 s' WHERE notification_id = $2",
             age,
             notification_id,
         )

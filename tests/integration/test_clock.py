@@ -1,6 +1,7 @@
 """The clock of an inbox, when everything happens to it at once."""
 
 import asyncio
+import contextlib
 import itertools
 import random
 from uuid import UUID, uuid4
@@ -8,48 +9,56 @@ from uuid import UUID, uuid4
 from tests.fixtures.analyzers import CRITICAL, INFO, ScriptedAnalyzer
 from tests.fixtures.posting import CALLER, assert_clock_is_sound, fetch, post, post_many
 from tests.fixtures.product import OpenWorker
-from tocsin.bootstrap import Resources, open_resources
+from tocsin.bootstrap import Resources, WorkerResources, open_resources
 from tocsin.errors import NotFound
 from tocsin.repositories.notification_pages import NotificationFilter
 from tocsin.settings import Settings
 
 
+class Crowd:
+    """Does everything at once to the same few inboxes."""
+
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+        self._chance = random.Random(4711)
+        self.users = [uuid4() for _ in range(3)]
+
+    async def create(self, api: Resources) -> None:
+        for _ in range(12):
+            await post(api, f"Text {self._chance.random()}", self._chance.choice(self.users))
+            await post_many(api, 3, self._chance.choice(self.users))
+
+    async def change(self, api: Resources) -> None:
+        use = api.notifications
+        for _ in range(25):
+            call = self._chance.choice([use.mark_read, use.mark_unread, use.delete, use.restore, use.analyse_again])
+            for row in await fetch(self._database_url, "SELECT id FROM notifications ORDER BY random() LIMIT 1"):
+                with contextlib.suppress(NotFound):  # it was deleted in the meantime
+                    await call(CALLER, row["id"])
+
+    async def mark_all_read(self, api: Resources) -> None:
+        for user in itertools.islice(itertools.cycle(self.users), 8):
+            await api.inboxes.mark_all_read(CALLER, NotificationFilter(user_id=user), None)
+
+    async def analyse(self, *workers: WorkerResources) -> None:
+        for number in range(20):
+            rows = await fetch(self._database_url, "SELECT notification_id FROM analysis_jobs")
+            await workers[number % len(workers)].analysis.analyse([row["notification_id"] for row in rows])
+
+
 async def test_creates_verdicts_reads_and_bulk_reads_at_once_leave_the_clock_sound(
     resources: Resources, settings: Settings, worker: OpenWorker, database_url: str
 ) -> None:
-    users = [uuid4() for _ in range(3)]
-    chance = random.Random(4711)
+    crowd = Crowd(database_url)
     analyzer = ScriptedAnalyzer(lambda text: CRITICAL if "7" in text else INFO)
 
-    async def create(api: Resources) -> None:
-        for _ in range(12):
-            await post(api, f"Text {chance.random()}", chance.choice(users))
-            await post_many(api, 3, chance.choice(users))
-
-    async def change(api: Resources) -> None:
-        for _ in range(25):
-            rows = await fetch(database_url, "SELECT id FROM notifications ORDER BY random() LIMIT 1")
-            for row in rows:
-                use = api.notifications
-                call = chance.choice([use.mark_read, use.mark_unread, use.delete, use.restore, use.analyse_again])
-                try:
-                    await call(CALLER, row["id"])
-                except NotFound:
-                    continue  # it was deleted in the meantime
-
-    async def mark_all_read(api: Resources) -> None:
-        for user in itertools.islice(itertools.cycle(users), 8):
-            await api.inboxes.mark_all_read(CALLER, NotificationFilter(user_id=user), None)
-
     async with open_resources(settings) as other, worker(analyzer) as first, worker(analyzer) as second:
-
-        async def analyse() -> None:
-            for number in range(20):
-                ids = [row["notification_id"] for row in await fetch(database_url, "SELECT * FROM analysis_jobs")]
-                await (first, second)[number % 2].analysis.analyse(ids)
-
-        work = (create, change, change, mark_all_read)
-        await asyncio.gather(*(doing(api) for doing in work for api in (resources, other)), analyse(), analyse())
+        work = (crowd.create, crowd.change, crowd.change, crowd.mark_all_read)
+        await asyncio.gather(
+            *(doing(api) for doing in work for api in (resources, other)),
+            crowd.analyse(first, second),
+            crowd.analyse(second, first),
+        )
 
     await assert_clock_is_sound(database_url)
 

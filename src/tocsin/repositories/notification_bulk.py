@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.models.inbox import Inbox
 from tocsin.models.notification import Notification, Severity
-from tocsin.repositories.notification_pages import NotificationFilter, conditions
+from tocsin.repositories.notification_pages import NotificationFilter, Order, conditions, ordering
 
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
 
@@ -50,7 +50,8 @@ class NotificationBulkRepository:
         ]
         if after is not None:
             terms.append(Notification.id > after)
-        picked = select(Notification.id).where(*terms).order_by(Notification.id).limit(limit).subquery("picked")
+        in_order = ordering(Order.OLDEST, wanted)
+        picked = select(Notification.id).where(*terms).order_by(*in_order).limit(limit).subquery("picked")
         numbered = select(picked.c.id, func.row_number().over(order_by=picked.c.id).label("number")).subquery(
             "numbered"
         )

@@ -8,9 +8,10 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select, tuple_
+from sqlalchemy import ColumnElement, Select, UnaryExpression, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.models.notification import Notification, ProcessingStatus, Severity, first_id_after, first_id_at
@@ -52,11 +53,8 @@ def conditions(wanted: NotificationFilter) -> list[ColumnElement[bool]]:
     if wanted.user_id is not None:
         terms.append(Notification.user_id == wanted.user_id)
     if wanted.category is not None:
-        # The severity says the same and is indexed.
-        terms += [
-            Notification.category == wanted.category,
-            Notification.severity == Severity.of(wanted.category),
-        ]
+        # It says the same, and is in the indexes. To ask for both would make the planner expect far too few.
+        terms.append(Notification.severity == Severity.of(wanted.category))
     if wanted.status is not None:
         terms.append(Notification.processing_status == wanted.status)
     if wanted.read is not None:
@@ -72,18 +70,27 @@ def conditions(wanted: NotificationFilter) -> list[ColumnElement[bool]]:
 
 def page_statement(wanted: NotificationFilter, order: Order, after: Keyset | None, limit: int) -> Select[Notification]:
     """Return the SQL of the page of at most ``limit`` notifications that follows ``after``."""
-    statement = select(Notification).where(*conditions(wanted)).limit(limit)
-    key = tuple_(Notification.severity, Notification.id)
+    statement = select(Notification).where(*conditions(wanted)).order_by(*ordering(order, wanted)).limit(limit)
+    if after is None:
+        return statement
     match order:
         case Order.NEWEST:
-            statement = statement.order_by(Notification.id.desc())
-            return statement.where(Notification.id < after.id) if after else statement
+            return statement.where(Notification.id < after.id)
         case Order.OLDEST:
-            statement = statement.order_by(Notification.id.asc())
-            return statement.where(Notification.id > after.id) if after else statement
+            return statement.where(Notification.id > after.id)
         case Order.SEVERITY:
-            statement = statement.order_by(Notification.severity.desc(), Notification.id.desc())
-            return statement.where(key < (after.severity, after.id)) if after else statement
+            return statement.where(tuple_(Notification.severity, Notification.id) < (after.severity, after.id))
+
+
+def ordering(order: Order, wanted: NotificationFilter) -> list[UnaryExpression[Any]]:
+    """Return the SQL of ``order``; within one inbox in the form that only the indexes of an inbox deliver."""
+    if order is Order.OLDEST:
+        oldest = Notification.id.asc()
+        return [oldest if wanted.user_id is None else oldest.nulls_first()]
+    keys: list[UnaryExpression[Any]] = [Notification.id.desc()]
+    if order is Order.SEVERITY:
+        keys.insert(0, Notification.severity.desc())
+    return keys if wanted.user_id is None else [key.nulls_last() for key in keys]
 
 
 class NotificationPageRepository:

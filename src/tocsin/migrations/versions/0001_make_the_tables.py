@@ -107,7 +107,10 @@ def upgrade() -> None:
         sa.CheckConstraint("(category IS NULL) = (analyzed_at IS NULL)", name=op.f("ck_notifications_verdict_whole")),
         sa.CheckConstraint("char_length(text) <= 10000", name=op.f("ck_notifications_text_length")),
         sa.CheckConstraint("confidence >= 0 AND confidence <= 1", name=op.f("ck_notifications_confidence_range")),
-        sa.CheckConstraint("severity BETWEEN 0 AND 3", name=op.f("ck_notifications_severity_range")),
+        sa.CheckConstraint(
+            "severity = CASE category WHEN 'critical' THEN 3 WHEN 'warning' THEN 2 WHEN 'info' THEN 0 ELSE 1 END",
+            name=op.f("ck_notifications_severity_of_category"),
+        ),
         sa.CheckConstraint("version > 0", name=op.f("ck_notifications_version_positive")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_notifications")),
     )
@@ -142,21 +145,21 @@ def upgrade() -> None:
     op.create_index(
         "ix_notifications_user_id_id",
         "notifications",
-        ["user_id", "id"],
+        ["user_id", sa.literal_column("id DESC NULLS LAST")],
         unique=False,
         postgresql_where=sa.text("deleted_at IS NULL"),
     )
     op.create_index(
         "ix_notifications_user_id_id_unread",
         "notifications",
-        ["user_id", "id"],
+        ["user_id", sa.literal_column("id DESC NULLS LAST")],
         unique=False,
         postgresql_where=sa.text("deleted_at IS NULL AND read_at IS NULL"),
     )
     op.create_index(
         "ix_notifications_user_id_severity_id",
         "notifications",
-        ["user_id", "severity", "id"],
+        ["user_id", sa.literal_column("severity DESC NULLS LAST"), sa.literal_column("id DESC NULLS LAST")],
         unique=False,
         postgresql_where=sa.text("deleted_at IS NULL"),
     )
