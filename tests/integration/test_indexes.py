@@ -136,9 +136,7 @@ async def test_the_index_is_used(
 
 
 async def test_no_index_is_there_for_nothing(filled: asyncpg.Connection) -> None:
-    rows = await filled.fetch(
-        "SELECT indexname FROM pg_indexes WHERE tablename IN ('notifications', 'analysis_jobs')"
-    )
+    rows = await filled.fetch("SELECT indexname FROM pg_indexes WHERE tablename IN ('notifications', 'analysis_jobs')")
 
     shown = {index for _, _, index in LISTINGS} | {index for _, _, index in OTHERS}
     assert {row["indexname"] for row in rows} - {"pk_analysis_jobs"} == shown

@@ -94,7 +94,7 @@ class Database:
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
-        self._engine = engine
+        self.engine = engine
         self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._repeatable_read = engine.execution_options(isolation_level="REPEATABLE READ")
 
@@ -102,7 +102,7 @@ class Database:
         """Run ``work`` in a READ COMMITTED transaction, commit, run its hooks, return its result."""
 
         async def attempt() -> _Result:
-            async with self._open(self._engine) as uow:
+            async with self._open(self.engine) as uow:
                 result = await work(uow)
                 await uow.commit()
             uow.run_hooks()
