@@ -1,10 +1,15 @@
 """Running a Celery worker in this process."""
 
-import structlog
-from celery import signals
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import structlog
+from celery import Celery, signals
+from prometheus_client import start_http_server
+
+from tocsin.errors import ConfigurationError
 from tocsin.integrations.celery_app import make_celery
-from tocsin.settings import Settings
+from tocsin.settings import Settings, WorkerSettings
 from tocsin.worker.runtime import WorkerRuntime
 from tocsin.worker.tasks import register
 
@@ -33,7 +38,12 @@ def run_worker(settings: Settings) -> int:
 
     signals.setup_logging.connect(leave_logging_alone, weak=False)
     signals.worker_shutting_down.connect(begin_stop, weak=False)
-    runtime.start()
+    with _telling_metrics(settings.worker):
+        runtime.start()
+        return _work(celery, settings, runtime)
+
+
+def _work(celery: Celery, settings: Settings, runtime: WorkerRuntime) -> int:
     try:
         worker = celery.Worker(
             pool="threads",
@@ -51,3 +61,21 @@ def run_worker(settings: Settings) -> int:
     finally:
         runtime.close()
         _log.info("worker_stopped")
+
+
+@contextmanager
+def _telling_metrics(settings: WorkerSettings) -> Iterator[None]:
+    if not settings.metrics_port:
+        yield
+        return
+    try:
+        server, thread = start_http_server(settings.metrics_port, settings.metrics_host)
+    except OSError as error:
+        where = f"{settings.metrics_host}:{settings.metrics_port}"
+        raise ConfigurationError(f"Cannot tell metrics on {where}: {error.strerror}.") from None
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
