@@ -1,0 +1,139 @@
+"""Redis as a helper: it works, and when it does not, nobody waits for it."""
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from redis.asyncio import Redis
+
+from tests.waiting import elapse, eventually
+from tocsin.integrations.celery_app import MAX_IDS_PER_MESSAGE, QUEUE, make_celery
+from tocsin.integrations.celery_doorbell import CeleryDoorbell, open_doorbell
+from tocsin.integrations.redis_client import GuardedRedis, open_redis
+from tocsin.integrations.redis_page_cache import RedisPageCache
+from tocsin.models.notification import new_notification_id
+from tocsin.telemetry import RINGS_LOST
+
+NOBODY = "redis://127.0.0.1:1/0"
+
+
+class Mute:
+    """Takes connections and never says a word, like a server that was frozen."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def __call__(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._writers.append(writer)
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[str]:
+        server = await asyncio.start_server(self, "127.0.0.1", 0)
+        try:
+            yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
+        finally:
+            for writer in self._writers:
+                writer.close()
+            server.close()
+            await server.wait_closed()
+
+
+@asynccontextmanager
+async def opened(url: str, pause: float = 60) -> AsyncIterator[tuple[GuardedRedis, CeleryDoorbell]]:
+    async with (
+        open_redis(url, connect_timeout=0.5, read_timeout=0.1, pause=pause) as redis,
+        open_doorbell(make_celery(url, connect_timeout=0.5, read_timeout=0.1), redis, pause) as doorbell,
+    ):
+        yield redis, doorbell
+
+
+async def test_a_page_is_kept_until_its_time_is_over(cache_url: str) -> None:
+    async with open_redis(cache_url, connect_timeout=1, read_timeout=1, pause=1) as redis:
+        cache = RedisPageCache(redis, ttl=0.3)
+        assert await cache.get("key") is None
+
+        await cache.set("key", b"page")
+        assert await cache.get("key") == b"page"
+
+        await elapse(0.4)
+        assert await cache.get("key") is None
+
+
+async def test_without_redis_there_is_no_page_and_no_error() -> None:
+    async with opened(NOBODY) as (redis, _):
+        cache = RedisPageCache(redis, ttl=60)
+
+        await cache.set("key", b"page")
+        assert await cache.get("key") is None
+
+
+async def test_a_frozen_redis_is_asked_once_and_then_left_alone() -> None:
+    mute = Mute()
+    async with mute.listening() as url, opened(url) as (redis, _):
+        cache = RedisPageCache(redis, ttl=60)
+
+        for _ in range(20):
+            assert await cache.get("key") is None
+
+        assert mute.connections == 1
+
+
+async def test_after_the_pause_redis_is_asked_again() -> None:
+    mute = Mute()
+    async with mute.listening() as url, opened(url, pause=0.1) as (redis, _):
+        cache = RedisPageCache(redis, ttl=60)
+        await cache.get("key")
+        await elapse(0.15)
+        await cache.get("key")
+
+        assert mute.connections == 2
+
+
+async def test_a_ring_publishes_ids_in_messages_of_bounded_size(cache_url: str) -> None:
+    ids = [new_notification_id() for _ in range(100)]
+    async with opened(cache_url) as (_, doorbell), Redis.from_url(cache_url) as redis:
+        doorbell.ring(ids)
+
+        async def published() -> list[str]:
+            found = [_ids_of(message) for message in await redis.lrange(QUEUE, 0, -1)]
+            assert all(len(message) <= MAX_IDS_PER_MESSAGE for message in found)
+            everything = sorted(one for message in found for one in message)
+            return everything if len(everything) == len(ids) else []
+
+        assert await eventually(published) == [str(one) for one in ids]
+        assert await doorbell.queue_length() == 2
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+async def test_rings_that_cannot_be_published_are_dropped_and_counted(frozen: bool) -> None:
+    mute = Mute()
+    before = lost()
+
+    async def lost_so_far(count: int) -> bool:
+        return lost() - before == count
+
+    async with mute.listening() as url, opened(url if frozen else NOBODY) as (_, doorbell):
+        doorbell.ring([new_notification_id()])
+        await eventually(lambda: lost_so_far(1))
+        connections = mute.connections
+
+        doorbell.ring([new_notification_id() for _ in range(99)])
+        await eventually(lambda: lost_so_far(100))
+
+        assert mute.connections == connections
+        assert await doorbell.queue_length() is None
+
+
+def lost() -> int:
+    return round(sum(sample.value for sample in RINGS_LOST.collect()[0].samples if sample.name.endswith("_total")))
+
+
+def _ids_of(message: bytes | str) -> list[str]:
+    body = json.loads(base64.b64decode(json.loads(message)["body"]))
+    ids: list[str] = body[0][0]
+    return ids
