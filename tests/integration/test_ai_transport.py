@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestServer, unused_port
 from pydantic import SecretStr
 from yarl import URL
 
+from tests.waiting import elapse
 from tocsin.errors import (
     AnalyzerBusy,
     AnalyzerError,
@@ -154,7 +155,7 @@ async def test_an_answer_that_drips_is_a_timeout() -> None:
         await response.prepare(request)
         while True:
             await response.write(b" ")
-            await asyncio.sleep(IMPATIENCE / 10)
+            await elapse(IMPATIENCE / 10)
 
     async with http_server(drip) as url:
         with pytest.raises(AnalyzerTimeout):
@@ -163,7 +164,7 @@ async def test_an_answer_that_drips_is_a_timeout() -> None:
 
 async def test_the_deadline_of_the_session_does_not_apply() -> None:
     async def slow(request: web.Request) -> web.Response:
-        await asyncio.sleep(IMPATIENCE)
+        await elapse(IMPATIENCE)
         return web.Response(text="late")
 
     async with (

@@ -1,89 +1,23 @@
-"""The supervisor with small programs as its parts."""
+"""The supervisor starts small programs, starts them again when they die, and ends them."""
 
 import asyncio
-import io
 import os
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
-import psutil
 import pytest
 
-from tocsin.cli.console import Console
-from tocsin.cli.supervisor import Backoff, Part, Supervisor
-from tocsin.embedded.process import Command, Escalation
+from tests.fixtures.processes import is_alive, kill
+from tests.fixtures.screen import SLEEP, Screen, part, run
+from tests.waiting import elapse, until
+from tocsin.cli.supervisor import Part
+from tocsin.embedded.process import Command
 from tocsin.errors import StartFailed
 
-pytestmark = pytest.mark.timeout(60)
-
-SLEEP = "import signal; print('here', flush=True); signal.pause()"
 STUBBORN = "import signal; signal.signal(15, signal.SIG_IGN); print('here', flush=True)\nwhile True: signal.pause()"
-
-
-def part(name: str, program: str, *arguments: object, escalation: Escalation = ((SIGTERM, 10), (SIGKILL, 5))) -> Part:
-    argv = (sys.executable, "-S", "-c", program, *map(str, arguments))
-    return Part(name, Command(argv=argv, escalation=escalation), environment=os.environ)
-
-
-def quiet_part(program: str, log: Path) -> Part:
-    plain = part("quiet", program)
-    return Part("quiet", plain.command, os.environ, ready=lambda _: log.exists(), log=log, alarms=("WARNING",))
-
-
-class Screen:
-    """A supervisor, and what is seen of it."""
-
-    def __init__(self) -> None:
-        self._stream = io.StringIO()
-        console = Console(self._stream, ("up", "a", "b", "quiet"), {})
-        self.supervisor = Supervisor(console, backoff=Backoff(first=0.05, longest=0.2, forgiven_after=60))
-
-    @property
-    def lines(self) -> list[str]:
-        return self._stream.getvalue().splitlines()
-
-    async def shows(self, text: str, times: int = 1) -> None:
-        await until(lambda: sum(text in line for line in self.lines) >= times)
-
-
-async def until(condition: Callable[[], bool], within: float = 10) -> None:
-    async with asyncio.timeout(within):
-        while not condition():  # noqa: ASYNC110 - other processes are looked at
-            await asyncio.sleep(0.01)
-
-
-def run(test: Callable[[Screen], Awaitable[None]]) -> Screen:
-    """Run a test body on an event loop of its own, and stop all parts whatever comes."""
-
-    async def body() -> Screen:
-        screen = Screen()
-        try:
-            await test(screen)
-        finally:
-            screen.supervisor.hurry()
-            await screen.supervisor.stop(("a", "b", "quiet"))
-        assert screen.supervisor.pids == {}
-        return screen
-
-    return asyncio.run(body())
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def kill(*pids: int) -> None:
-    """End what a failed test has left."""
-    for pid in filter(is_alive, pids):
-        os.kill(pid, SIGKILL)
 
 
 def test_parts_are_started_shown_and_stopped() -> None:
@@ -203,7 +137,7 @@ def test_hurry_cuts_the_wait_short() -> None:
         await screen.shows("here", times=2)
         began = time.monotonic()
         stopping = asyncio.create_task(screen.supervisor.stop(("a",), ("b",)))
-        await asyncio.sleep(0.1)
+        await elapse(0.1)
         assert not stopping.done()
         screen.supervisor.hurry()
         await stopping
@@ -232,68 +166,6 @@ def test_children_of_a_part_end_with_it() -> None:
         run(body)
     finally:
         kill(*children)
-
-
-def test_lines_without_end_and_without_meaning_are_shown_in_pieces() -> None:
-    noise = "import os; os.write(1, b'x' * 200_000 + b'\\n\\xff\\nlast words'); import signal; signal.pause()"
-
-    async def body(screen: Screen) -> None:
-        await screen.supervisor.start(part("a", noise))
-        await screen.shows("\ufffd")
-        os.kill(screen.supervisor.pids["a"], SIGKILL)
-        await screen.shows("last words")
-
-    screen = run(body)
-
-    pieces = [line.removeprefix("a     | ") for line in screen.lines if "xxx" in line]
-    assert len(pieces) > 1
-    assert "".join(pieces) == "x" * 200_000
-
-
-def test_a_quiet_part_writes_a_log_and_only_alarms_are_shown(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    program = (
-        "import signal, sys\n"
-        "def warn(*_): print('WARNING: now', flush=True)\n"
-        "signal.signal(10, warn); print('WARNING: early', flush=True); print('all is well', flush=True)\n"
-        "while True: signal.pause()"
-    )
-
-    async def body(screen: Screen) -> None:
-        log.write_text("")
-        await screen.supervisor.start(quiet_part(program, log))
-        await until(lambda: "all is well" in log.read_text())
-        shown = len(screen.lines)
-        os.kill(screen.supervisor.pids["quiet"], signal.SIGUSR1)
-        await screen.shows("WARNING: now")
-        assert len(screen.lines) == shown + 1
-
-    screen = run(body)
-
-    assert not any("all is well" in line for line in screen.lines)
-    assert "WARNING: early" in log.read_text()
-
-
-def test_the_last_words_of_a_quiet_part_that_never_was_ready_are_shown(tmp_path: Path) -> None:
-    plain = part("quiet", "raise SystemExit('no such luck')")
-    dying = Part("quiet", plain.command, os.environ, ready=lambda _: False, log=tmp_path / "log")
-
-    async def body(screen: Screen) -> None:
-        with pytest.raises(StartFailed):
-            await screen.supervisor.start(dying)
-        await screen.shows("quiet | no such luck")
-
-    run(body)
-
-
-def test_run_returns_what_was_written_and_shows_complaints() -> None:
-    async def body(screen: Screen) -> None:
-        program = "import sys; print('one'); print('two'); print('oh', file=sys.stderr)"
-        assert await screen.supervisor.run(part("a", program), capture=True) == "one\ntwo"
-
-    screen = run(body)
-
-    assert screen.lines == ["a     | oh"]
 
 
 def test_run_fails_with_its_program() -> None:
