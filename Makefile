@@ -15,6 +15,8 @@ PYTHON = $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3.
 UV := .tools/bin/uv
 BIN := .venv/bin
 CODE := $(wildcard src tests bench)
+# Of tests; each starts servers of its own.
+PROCESSES = 2
 LOCKS := requirements.lock requirements-embedded.lock requirements-dev.lock requirements-build.lock
 
 # ---------------------------------------------------------------------------------------------- for everybody
@@ -28,8 +30,8 @@ up: .venv/.up ## run all of Tocsin on this machine until Ctrl-C (ARGS='--port 81
 	@exec $(BIN)/tocsin up $(ARGS)
 
 .PHONY: test
-test: .venv/.dev ## run every test (ARGS='tests/unit -k clock' for some)
-	$(BIN)/pytest $(ARGS)
+test: .venv/.dev ## run every test (ARGS='tests/unit -k clock' for some, with -n 0 in one process)
+	$(BIN)/pytest -n $(PROCESSES) --dist worksteal $(ARGS)
 
 .PHONY: check
 check: .venv/.dev ## format, lint, types, import contracts, house rules, locks: what a machine can judge
