@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from uuid import UUID
 
 from tests.fixtures.posting import fetch, post, post_many
 from tests.waiting import elapse
@@ -13,8 +14,8 @@ LONG = timedelta(minutes=1)
 SHORT = timedelta(milliseconds=50)
 
 
-async def claim(database: Database, *ids: object, lease_time: timedelta = LONG) -> list[Lease]:
-    return await database.transaction(lambda uow: uow.jobs.claim(list(ids), lease_time))  # type: ignore[arg-type]  # ids
+async def claim(database: Database, *ids: UUID, lease_time: timedelta = LONG) -> list[Lease]:
+    return await database.transaction(lambda uow: uow.jobs.claim(list(ids), lease_time))
 
 
 async def holds(database: Database, lease: Lease) -> bool:
