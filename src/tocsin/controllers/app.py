@@ -3,7 +3,8 @@
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from tocsin import __version__
 from tocsin.bootstrap import Resources
@@ -38,13 +39,17 @@ def create_app(opened: AbstractAsyncContextManager[Resources], max_body_bytes: i
         redoc_url=None,
         redirect_slashes=False,
         separate_input_output_schemas=False,
+        generate_unique_id_function=_operation_id,
     )
     app.add_middleware(EdgeMiddleware, max_body_bytes=max_body_bytes)
     problems.install(app)
-    v1 = APIRouter(prefix="/api/v1")
-    v1.include_router(notifications.router)
-    v1.include_router(inboxes.router)
-    app.include_router(v1)
+    app.include_router(notifications.router)
+    app.include_router(inboxes.router)
     app.include_router(operations.router)
     docs.install(app)
     return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """Return a name that generated clients can live with, such as ``notifications_create``."""
+    return "_".join([*map(str, route.tags), route.name])

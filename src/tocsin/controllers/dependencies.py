@@ -21,13 +21,21 @@ def resources_of(request: Request) -> Resources:
 ResourcesOf = Annotated[Resources, Depends(resources_of)]
 
 
-async def authenticated(
-    resources: ResourcesOf, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Caller:
+async def authenticate(request: Request) -> Caller:
     """Return who calls; raise `Unauthenticated` if nobody known does."""
+    credentials = await _bearer(request)
     if credentials is None:
         raise Unauthenticated
-    return await resources.access.authenticate(credentials.credentials)
+    return await resources_of(request).access.authenticate(credentials.credentials)
 
 
-CallerOf = Annotated[Caller, Depends(authenticated)]
+async def caller_of(
+    request: Request,
+    _documented: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Caller:
+    """Return whom `GuardedRoute` let in; routes of any other kind have no caller."""
+    caller: Caller = request.state.caller
+    return caller
+
+
+CallerOf = Annotated[Caller, Depends(caller_of)]

@@ -19,7 +19,7 @@ _log = structlog.get_logger("tocsin.access")
 
 
 class EdgeMiddleware:
-    """Gives each request an id, bounds and checks its body, logs and counts it, and hides unexpected errors."""
+    """Gives each request an id, bounds its body, serves HEAD, logs and counts it, and hides unexpected errors."""
 
     def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
         self._app = app
@@ -37,7 +37,10 @@ class _Exchange:
     def __init__(self, app: ASGIApp, max_body_bytes: int, scope: Scope, receive: Receive, send: Send) -> None:
         self._app = app
         self._max_body_bytes = max_body_bytes
-        self._scope = scope
+        # What GET would answer, less the body, is the answer to HEAD; the server below knows which of the two it was.
+        self._is_head = scope["method"] == "HEAD"
+        self._method: str = scope["method"]
+        self._scope = {**scope, "method": "GET"} if self._is_head else scope
         self._receive = receive
         self._send = send
         self._status = 0
@@ -52,7 +55,7 @@ class _Exchange:
         try:
             await self._serve()
         except Exception:
-            _log.exception("request_broke_off", method=self._scope["method"], path=self._scope["path"])
+            _log.exception("request_broke_off", method=self._method, path=self._scope["path"])
             if self._status:
                 raise
             detail = "This is our fault, not yours; the logs tell more under the request id."
@@ -63,19 +66,15 @@ class _Exchange:
     async def _serve(self) -> None:
         length = self._headers.get("content-length", "")
         if length.isdigit() and int(length) > self._max_body_bytes:
-            limit = f"The body has {length} bytes; at most {self._max_body_bytes} are taken. Send less at once."
-            await self._answer(413, "body_too_large", limit, {"Connection": "close"})
-        elif self._has_body(length) and not _is_json(self._headers.get("content-type", "")):
-            detail = "The body must be JSON; send the header 'Content-Type: application/json'."
-            await self._answer(415, "unsupported_media_type", detail)
+            # The connection stays open, and the server reads past the rest: who still writes when the connection is
+            # closed gets a reset and never sees this answer.
+            detail = f"The body has {length} bytes; at most {self._max_body_bytes} are taken. Send less at once."
+            await self._answer(413, "body_too_large", detail)
         else:
             await self._app(self._scope, self._receive, self._send_marked)
 
-    def _has_body(self, length: str) -> bool:
-        return (length.isdigit() and int(length) > 0) or "transfer-encoding" in self._headers
-
-    async def _answer(self, status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> None:
-        response = problem_response(self._scope["path"], status, code, detail, headers=headers)
+    async def _answer(self, status: int, code: str, detail: str) -> None:
+        response = problem_response(self._scope["path"], status, code, detail)
         await response(self._scope, self._receive, self._send_marked)
 
     async def _send_marked(self, message: Message) -> None:
@@ -84,10 +83,12 @@ class _Exchange:
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self._request_id
             headers["X-Content-Type-Options"] = "nosniff"
+        elif self._is_head and message["type"] == "http.response.body":
+            message = {**message, "body": b""}
         await self._send(message)
 
     def _report(self, seconds: float) -> None:
-        method = self._scope["method"]
+        method = self._method
         route = getattr(self._scope.get("route"), "path", _UNMATCHED)
         REQUESTS.labels(method, route, str(self._status)).inc()
         REQUEST_SECONDS.labels(method, route).observe(seconds)
@@ -99,8 +100,3 @@ class _Exchange:
                 status=self._status,
                 ms=round(seconds * 1000, 1),
             )
-
-
-def _is_json(content_type: str) -> bool:
-    essence = content_type.partition(";")[0].strip().lower()
-    return essence == "application/json" or (essence.startswith("application/") and essence.endswith("+json"))

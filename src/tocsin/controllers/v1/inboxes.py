@@ -8,11 +8,12 @@ from fastapi import APIRouter, Query, Response
 
 from tocsin.controllers.conditional import NOT_MODIFIED, IfNoneMatch, tagged_by_content
 from tocsin.controllers.dependencies import CallerOf, ResourcesOf
+from tocsin.controllers.guard import GuardedRoute
 from tocsin.controllers.problems import declare
 from tocsin.controllers.v1.inbox_schemas import ChangesOut, InboxOut, TokenOut, TokenRequest
 from tocsin.services.inboxes import MAX_CHANGES
 
-router = APIRouter(prefix="/inboxes", tags=["inboxes"])
+router = APIRouter(prefix="/api/v1/inboxes", tags=["inboxes"], route_class=GuardedRoute)
 
 
 @router.get(

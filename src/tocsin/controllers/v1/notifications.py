@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, Query, Response
 
 from tocsin.controllers.conditional import NOT_MODIFIED, IfNoneMatch, knows, tagged, tagged_by_content
 from tocsin.controllers.dependencies import CallerOf, ResourcesOf
+from tocsin.controllers.guard import GuardedRoute
 from tocsin.controllers.problems import declare
 from tocsin.controllers.v1.fields import IdempotencyKey
 from tocsin.controllers.v1.notification_schemas import (
@@ -24,7 +25,7 @@ from tocsin.controllers.v1.notification_schemas import (
 from tocsin.models.notification import IDEMPOTENCY_KEY_MAX
 from tocsin.services.pages import Page, PageQuery, own_inbox
 
-router = APIRouter(prefix="/notifications", tags=["notifications"])
+router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"], route_class=GuardedRoute)
 
 _INDEX_DIGITS = 4
 _KEY_HEADER = Annotated[IdempotencyKey | None, Header(alias="Idempotency-Key")]

@@ -1,0 +1,223 @@
+"""Who may call what: every call with every kind of credential."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+import jwt
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
+
+from tests.fixtures.http import INBOXES, NOTIFICATIONS, Stored, assert_problem, create, draft
+from tests.fixtures.product import MakeKey, calling
+from tocsin.bootstrap import Resources
+from tocsin.controllers.guard import GuardedRoute
+from tocsin.models.api_key import Scope, new_service_key
+from tocsin.settings import Settings
+
+STRANGERS = ("none", "garbage", "empty", "wrong scheme", "unknown key", "revoked key", "mangled key")
+FORGERS = ("expired token", "wrong audience", "wrong signature", "no algorithm", "no expiry", "no user", "a key's hash")
+HOLDERS = ("full key", "read-only key", "write-only key", "owner's token", "other's token")
+
+#                                                            HOLDERS, in their order
+CALLS: Mapping[str, tuple[int, ...]] = {
+    "POST /api/v1/notifications":                              (201, 403, 201, 403, 403),
+    "POST /api/v1/notifications/batch":                        (201, 403, 201, 403, 403),
+    "GET /api/v1/notifications":                               (200, 200, 403, 200, 404),
+    "POST /api/v1/notifications/read":                         (200, 403, 200, 200, 404),
+    "GET /api/v1/notifications/{notification_id}":             (200, 200, 403, 200, 404),
+    "DELETE /api/v1/notifications/{notification_id}":          (204, 403, 204, 204, 404),
+    "GET /api/v1/notifications/{notification_id}/status":      (200, 200, 403, 200, 404),
+    "POST /api/v1/notifications/{notification_id}/read":       (200, 403, 200, 200, 404),
+    "POST /api/v1/notifications/{notification_id}/unread":     (200, 403, 200, 200, 404),
+    "POST /api/v1/notifications/{notification_id}/analysis":   (202, 403, 202, 202, 404),
+    "POST /api/v1/notifications/{notification_id}/restore":    (200, 403, 200, 200, 404),
+    "GET /api/v1/inboxes/{user_id}":                           (200, 200, 403, 200, 404),
+    "GET /api/v1/inboxes/{user_id}/changes":                   (200, 200, 403, 200, 404),
+    "POST /api/v1/inboxes/{user_id}/tokens":                   (201, 403, 403, 403, 403),
+}  # fmt: skip
+OPEN = {"GET /livez", "GET /readyz", "GET /metrics"}
+
+OWNER = UUID("018f2f6e-7c1a-7a53-9d2b-000000000001")
+QUERIES = {"GET /api/v1/notifications": {"user_id": str(OWNER)}}
+BODIES = {
+    "POST /api/v1/notifications": draft(OWNER),
+    "POST /api/v1/notifications/batch": {"items": [draft(OWNER)]},
+    "POST /api/v1/notifications/read": {"user_id": str(OWNER)},
+}
+
+
+def forge(settings: Settings, **changes: Any) -> str:  # noqa: ANN401 - any claim
+    """Return what would be a token of OWNER but for ``changes``; a claim that is None is left out."""
+    secret = changes.pop("secret", settings.secret.get_secret_value())
+    algorithm = changes.pop("algorithm", "HS256")
+    claims = {"sub": str(OWNER), "aud": "inbox", "exp": datetime.now(UTC) + timedelta(hours=1), **changes}
+    return jwt.encode({k: v for k, v in claims.items() if v is not None}, secret, algorithm)
+
+
+async def all_credentials(settings: Settings, resources: Resources, keys: MakeKey, full: str) -> dict[str, str | None]:
+    revoked, revoked_secret = await resources.access.create_key("revoked", list(Scope))
+    await resources.access.revoke_key(revoked.id)
+    key_hash = (await resources.access.list_keys())[0].hash.hex()
+    return {
+        "none": None,
+        "garbage": "Bearer garbage",
+        "empty": "Bearer ",
+        "wrong scheme": f"Basic {full}",
+        "unknown key": f"Bearer {new_service_key()}",
+        "revoked key": f"Bearer {revoked_secret}",
+        "mangled key": f"Bearer {full[:-1]}",
+        "expired token": f"Bearer {forge(settings, exp=datetime.now(UTC) - timedelta(seconds=1))}",
+        "wrong audience": f"Bearer {forge(settings, aud='stream')}",
+        "wrong signature": f"Bearer {forge(settings, secret='x' * 32)}",
+        "no algorithm": f"Bearer {forge(settings, algorithm='none', secret=None)}",
+        "no expiry": f"Bearer {forge(settings, exp=None)}",
+        "no user": f"Bearer {forge(settings, sub='nobody')}",
+        "a key's hash": f"Bearer tcs_{key_hash}",
+        "full key": f"Bearer {full}",
+        "read-only key": f"Bearer {await keys(Scope.READ)}",
+        "write-only key": f"Bearer {await keys(Scope.WRITE)}",
+        "owner's token": f"Bearer {forge(settings)}",
+        "other's token": f"Bearer {forge(settings, sub=str(uuid4()))}",
+    }
+
+
+async def call(
+    client: httpx2.AsyncClient, name: str, authorization: str | None, notification_id: str
+) -> httpx2.Response:
+    method, path = name.split()
+    return await client.request(
+        method,
+        path.format(notification_id=notification_id, user_id=OWNER),
+        params=QUERIES.get(name),
+        json=BODIES.get(name),
+        headers={"Authorization": authorization} if authorization is not None else {},
+    )
+
+
+async def test_every_call_admits_just_those_credentials_that_the_table_says(
+    client: httpx2.AsyncClient,
+    api: httpx2.AsyncClient,
+    settings: Settings,
+    resources: Resources,
+    keys: MakeKey,
+    service_key: str,
+    stored: Stored,
+) -> None:
+    credentials = await all_credentials(settings, resources, keys, service_key)
+    assert credentials.keys() == {*STRANGERS, *FORGERS, *HOLDERS}
+    wrong = []
+    for name, expected in CALLS.items():
+        statuses = dict.fromkeys((*STRANGERS, *FORGERS), 401) | dict(zip(HOLDERS, expected, strict=True))
+        for kind, status in statuses.items():
+            notification = await create(api, OWNER)
+            before = await stored()
+            response = await call(client, name, credentials[kind], notification["id"])
+            if response.status_code != status:
+                wrong.append(f"{name} with {kind}: {response.status_code} instead of {status}")
+            elif status >= 400:
+                assert_problem(response, status)
+                assert response.headers.get("WWW-Authenticate") == ("Bearer" if status == 401 else None)
+                assert await stored() == before, f"{name} with {kind} changed something"
+    assert wrong == []
+
+
+async def test_every_call_is_in_the_table(client: httpx2.AsyncClient, app: FastAPI) -> None:
+    document = (await client.get("/openapi.json")).json()
+
+    listed = {f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item}
+
+    assert listed == CALLS.keys() | OPEN
+    unguarded = {
+        context.path
+        for context in iter_route_contexts(app.routes)
+        if not isinstance(context.original_route, GuardedRoute)
+    }
+    assert unguarded == {
+        "/",
+        "/docs",
+        "/docs/assets",
+        "/docs/start.js",
+        "/openapi.json",
+        "/livez",
+        "/readyz",
+        "/metrics",
+    }
+
+
+async def test_operators_need_no_credential(client: httpx2.AsyncClient) -> None:
+    for name in sorted(OPEN):
+        assert (await call(client, name, None, "")).status_code == 200, name
+
+
+async def test_a_stranger_learns_nothing_of_what_is_wrong_with_his_input(client: httpx2.AsyncClient) -> None:
+    json = {"Content-Type": "application/json"}
+    answers = [
+        await client.post(NOTIFICATIONS, json={"titel": 1}),
+        await client.post(NOTIFICATIONS, content=b"{", headers=json),
+        await client.post(NOTIFICATIONS, content=b"hello", headers={"Content-Type": "text/plain"}),
+        await client.post(NOTIFICATIONS),
+        await client.get(NOTIFICATIONS, params={"limit": -1, "what": 1}),
+        await client.get(f"{NOTIFICATIONS}/not-an-id"),
+        await client.get(f"{INBOXES}/not-an-id/changes", params={"since": "x"}),
+    ]
+
+    for response in answers:
+        assert "errors" not in assert_problem(response, 401, "unauthenticated")
+
+
+async def test_an_expired_token_is_told_apart_so_that_a_page_can_renew_it(
+    client: httpx2.AsyncClient, settings: Settings
+) -> None:
+    token = forge(settings, exp=datetime.now(UTC) - timedelta(seconds=1))
+
+    response = await client.get(NOTIFICATIONS, headers={"Authorization": f"Bearer {token}"})
+
+    assert_problem(response, 401, "token_expired")
+
+
+async def test_what_belongs_to_another_looks_like_what_is_not_there(
+    app: FastAPI, api: httpx2.AsyncClient, settings: Settings
+) -> None:
+    notification = await create(api, OWNER)
+    async with calling(app, forge(settings, sub=str(uuid4()))) as other:
+        theirs = assert_problem(await other.get(f"{NOTIFICATIONS}/{notification['id']}"), 404)
+        nothing = assert_problem(await other.get(f"{NOTIFICATIONS}/{uuid4()}"), 404)
+
+    different = {"request_id", "instance"}
+    assert {k: v for k, v in theirs.items() if k not in different} == {
+        k: v for k, v in nothing.items() if k not in different
+    }
+
+
+async def test_a_revoked_key_stops_at_once(app: FastAPI, resources: Resources) -> None:
+    key, secret = await resources.access.create_key("tests", list(Scope))
+    async with calling(app, secret) as it:
+        assert (await it.get(NOTIFICATIONS)).status_code == 200
+        await resources.access.revoke_key(key.id)
+        assert_problem(await it.get(NOTIFICATIONS), 401, "unauthenticated")
+
+
+async def test_a_minted_token_works_in_its_inbox_until_it_expires(
+    app: FastAPI, api: httpx2.AsyncClient, settings: Settings
+) -> None:
+    minted = (await api.post(f"{INBOXES}/{OWNER}/tokens", json={"ttl": 60})).json()
+
+    expires_in = datetime.fromisoformat(minted["expires_at"]) - datetime.now(UTC)
+    assert timedelta(seconds=55) < expires_in <= timedelta(seconds=60)
+    async with calling(app, minted["token"]) as it:
+        assert (await it.get(NOTIFICATIONS)).status_code == 200
+        assert (await it.get(f"{INBOXES}/{OWNER}")).status_code == 200
+        assert_problem(await it.get(f"{INBOXES}/{uuid4()}"), 404, "not_found")
+
+
+async def test_without_a_wish_a_token_lives_as_long_as_the_service_is_set_to(
+    api: httpx2.AsyncClient, settings: Settings
+) -> None:
+    for body in ({}, {"ttl": None}):
+        minted = (await api.post(f"{INBOXES}/{OWNER}/tokens", json=body)).json()
+        expires_in = datetime.fromisoformat(minted["expires_at"]) - datetime.now(UTC)
+        assert abs(expires_in.total_seconds() - settings.api.token_ttl) < 5
+    assert (await api.post(f"{INBOXES}/{OWNER}/tokens")).status_code == 201
