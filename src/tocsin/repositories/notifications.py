@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    JSON,
     BigInteger,
     LargeBinary,
     String,
@@ -19,7 +20,6 @@ from sqlalchemy import (
     literal,
     select,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -76,7 +76,7 @@ _new = (
         bindparam("texts", type_=ARRAY(Text)),
         bindparam("sources", type_=ARRAY(Text)),
         bindparam("links", type_=ARRAY(Text)),
-        bindparam("data", type_=ARRAY(JSONB(none_as_null=True))),
+        bindparam("data", type_=ARRAY(JSON(none_as_null=True))),
         bindparam("created_ats", type_=ARRAY(Notification.created_at.type)),
         bindparam("api_key_ids", type_=ARRAY(Uuid)),
         bindparam("idempotency_keys", type_=ARRAY(String)),

@@ -60,7 +60,7 @@ def upgrade() -> None:
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("source", sa.String(length=200), nullable=True),
         sa.Column("link", sa.String(length=2000), nullable=True),
-        sa.Column("data", postgresql.JSONB(none_as_null=True, astext_type=sa.Text()), nullable=True),
+        sa.Column("data", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("read_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
@@ -98,7 +98,7 @@ def upgrade() -> None:
         sa.Column("fingerprint", postgresql.BYTEA(), nullable=True),
         sa.CheckConstraint("deleted_at IS NOT NULL OR text <> ''", name=op.f("ck_notifications_text_not_empty")),
         sa.CheckConstraint("deleted_at IS NOT NULL OR title <> ''", name=op.f("ck_notifications_title_not_empty")),
-        sa.CheckConstraint("jsonb_typeof(data) = 'object'", name=op.f("ck_notifications_data_object")),
+        sa.CheckConstraint("json_typeof(data) = 'object'", name=op.f("ck_notifications_data_object")),
         sa.CheckConstraint("link ~* '^https?://'", name=op.f("ck_notifications_link_scheme")),
         sa.CheckConstraint(
             "processing_status <> 'completed' OR category IS NOT NULL",
