@@ -1,10 +1,13 @@
-"""Swagger UI, served from a package so that it works without the internet."""
+"""The OpenAPI document, and Swagger UI, served from a package so that it works without the internet."""
 
 from importlib.resources import files
+from typing import Any
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
+
+from tocsin.controllers import problems
 
 router = APIRouter(include_in_schema=False)
 
@@ -38,6 +41,14 @@ def install(app: FastAPI) -> None:
     """Serve the documentation of ``app`` at ``/docs``."""
     app.include_router(router)
     app.mount("/docs/assets", StaticFiles(directory=str(files("fastapi_swagger") / "resources")))
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        document["components"]["schemas"].update(problems.schemas())
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation has it
 
 
 @router.get("/docs")

@@ -8,6 +8,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
@@ -37,9 +38,30 @@ _CODES: Final = {
 _DETAILS: Final = {
     404: "There is nothing at this path; see /docs for what there is.",
     405: "This path does not take this method; the Allow header lists those it takes.",
-    413: "The body is larger than this service takes; send less at once.",
     415: "Send JSON, with the header 'Content-Type: application/json'.",
 }
+
+
+_HEADERS: Final = {
+    401: {"WWW-Authenticate": {"description": "`Bearer`.", "schema": {"type": "string"}}},
+    503: {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}},
+}
+_FRIENDLY: Final = {
+    "missing": "is required",
+    "extra_forbidden": "is not a known field",
+    "model_type": "must be a JSON object",
+    "model_attributes_type": "must be a JSON object",
+    "dict_type": "must be a JSON object",
+    "list_type": "must be a JSON array",
+    "string_unicode": "must not contain lone surrogates",
+    "uuid_type": "must be a UUID",
+    "uuid_parsing": "must be a UUID",
+    "bool_parsing": "must be true or false",
+}
+_MAX_ERRORS: Final = 100
+"""Whoever sends a million unknown fields need not be told of each."""
+_MAX_NAMED: Final = 10
+_MAX_NAME: Final = 100
 
 
 class ProblemError(BaseModel):
@@ -70,11 +92,18 @@ def declare(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {
         status: {
             "description": http.HTTPStatus(status).phrase,
-            "model": Problem,
+            # No "model": FastAPI would promise application/json beside it, which is never sent.
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            **({"headers": _HEADERS[status]} if status in _HEADERS else {}),
         }
         for status in sorted({*statuses, 500, 503})
     }
+
+
+def schemas() -> dict[str, Any]:
+    """Return the OpenAPI components that `declare` refers to."""
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    return {**problem.pop("$defs"), "Problem": problem}
 
 
 def problem_response(
@@ -129,11 +158,11 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
     if problems and problems[0]["type"] == "json_invalid":
         where = problems[0]["loc"][-1]
         why = problems[0].get("ctx", {}).get("error", "it cannot be read")
-        return problem_response(
-            request.url.path, 400, "malformed_json", f"The body is not JSON: {why} (at character {where})."
-        )
-    found = [_field_error(problem) for problem in problems]
-    names = ", ".join(dict.fromkeys(item.pointer.lstrip("/") or item.location for item in found))
+        return _malformed(request, f"{why} (at character {where})")
+    found = [_field_error(problem) for problem in problems[:_MAX_ERRORS]]
+    names = ", ".join(dict.fromkeys(item.pointer.lstrip("/") or item.location for item in found[:_MAX_NAMED]))
+    if len(problems) > _MAX_NAMED:
+        names += f" and {len(problems) - _MAX_NAMED} more"
     return problem_response(request.url.path, 422, "invalid_input", f"The input does not fit: {names}.", found)
 
 
@@ -141,25 +170,68 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     status = error.status_code
-    code = _CODES.get(status, "error")
+    headers = dict(error.headers or {})
+    match status, error.__cause__:
+        case 400, Exception() as cause:
+            return _malformed(request, _why_unreadable(cause))
+        case 405, _:
+            headers["Allow"] = ", ".join(allowed_methods(request))
+        case 413, _:
+            limit = request.app.max_body_size
+            detail = f"The body is larger than the {limit} bytes that this service takes; send less at once."
+            return problem_response(request.url.path, status, _CODES[status], detail)
+        case _:
+            pass
     detail = _DETAILS.get(status) or str(error.detail)
-    return problem_response(request.url.path, status, code, detail, headers=error.headers)
+    return problem_response(request.url.path, status, _CODES.get(status, "error"), detail, headers=headers)
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """Return the methods of all routes at the path; a 405 of the framework knows those of one of them."""
+    allowed: set[str] = set()
+    for route in iter_route_contexts(request.app.routes):
+        pattern = getattr(route, "path_regex", None)
+        if pattern is not None and pattern.match(request.url.path):
+            # A mount has no methods; ours serve files.
+            allowed |= getattr(route, "methods", None) or {"GET"}
+    return sorted(allowed | ({"HEAD"} if "GET" in allowed else set()))
+
+
+def _malformed(request: Request, why: str) -> Response:
+    return problem_response(request.url.path, 400, "malformed_json", f"The body is not JSON: {why}.")
+
+
+def _why_unreadable(cause: Exception) -> str:
+    match cause:
+        case UnicodeError():
+            return "it is not encoded as UTF-8"
+        case RecursionError():
+            return "it is nested too deeply"
+        case ValueError():
+            return "a number in it has too many digits"
+        case _:
+            return "it ended too early"
 
 
 def _field_error(problem: Mapping[str, Any]) -> errors.FieldError:
     location, *path = problem["loc"]
-    pointer = "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
-    return errors.FieldError(pointer, _friendly(problem), str(location))
+    return errors.FieldError("".join(map(_reference_token, path)), _friendly(problem), str(location))
+
+
+def _reference_token(part: str | int) -> str:
+    """Return ``part`` of a JSON pointer; the name of an unknown field may be anything, of any length."""
+    name = str(part).encode(errors="backslashreplace").decode()
+    if len(name) > _MAX_NAME:
+        name = name[:_MAX_NAME] + "…"
+    return "/" + name.replace("~", "~0").replace("/", "~1")
 
 
 def _friendly(problem: Mapping[str, Any]) -> str:
     match problem["type"]:
         case "value_error":
             return str(problem["ctx"]["error"])
-        case "missing":
-            return "is required"
-        case "extra_forbidden":
-            return "is not a known field"
+        case kind if kind in _FRIENDLY:
+            return _FRIENDLY[kind]
         case _:
             text = str(problem["msg"])
             return text[:1].lower() + text[1:]

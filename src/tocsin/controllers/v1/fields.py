@@ -5,18 +5,25 @@ import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, AwareDatetime, Field, JsonValue
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, JsonValue
 
 from tocsin.models.notification import DATA_MAX_BYTES, IDEMPOTENCY_KEY_MAX, LINK_MAX, SOURCE_MAX, TEXT_MAX, TITLE_MAX
 
 _MAX_DEPTH: Final = 32
-_NOT_BLANK: Final = {"pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}
+# What is white space differs between dialects of regular expressions; what any of them takes for it is blank here.
+_INK: Final = r"[^\s\u0000-\u001f\u007f-\u00a0\u180e\ufeff]"
+_NOT_BLANK: Final = {"pattern": rf"^[^\u0000]*{_INK}[^\u0000]*$"}
+_VISIBLE: Final = re.compile(_INK)
 _LINK: Final = re.compile(r"https?://[A-Za-z0-9._~%:@\[\]\-]+([/?#][!-~]*)?")
+_TIME: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})", re.ASCII
+)
+_TOO_FINE: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
 _KEY: Final = re.compile(r"[!-~]+")
 
 
 def _text(value: str) -> str:
-    if not value.strip():
+    if not _VISIBLE.search(value):
         raise ValueError("must not be blank")
     return _storable(value)
 
@@ -66,6 +73,22 @@ def _check_depth_and_text(value: JsonValue, depth: int) -> None:
             _check_depth_and_text(member, depth + 1)
 
 
+def _time(value: object) -> datetime:
+    if not (isinstance(value, str) and _TIME.fullmatch(value)):
+        raise ValueError("must be a time as in RFC 3339, with its time zone, such as 2026-01-31T12:00:00Z")
+    try:
+        # Python keeps microseconds; no notification is told apart by less.
+        return datetime.fromisoformat(_TOO_FINE.sub(r"\1", value.upper()))
+    except ValueError:
+        raise ValueError("must be a time that exists; there is no such date, time or time zone") from None
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool | str):
+        raise ValueError("must be a number")  # noqa: TRY004 - what pydantic takes for a finding
+    return value
+
+
 def _utc(value: datetime) -> datetime:
     try:
         return value.astimezone(UTC)
@@ -112,4 +135,7 @@ IdempotencyKey = Annotated[
     ),
     AfterValidator(_key),
 ]
-UtcTime = Annotated[AwareDatetime, AfterValidator(_utc)]
+UtcTime = Annotated[AwareDatetime, BeforeValidator(_time), AfterValidator(_utc)]
+Confidence = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Number = BeforeValidator(_number)
+"""In a body a number is a number; in a query it is text."""

@@ -72,7 +72,9 @@ class TokenRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"ttl": 3600}]})
 
-    ttl: int | None = Field(None, ge=1, le=TOKEN_TTL_MAX, description="Seconds; the service's default if left out.")
+    ttl: int | None = Field(
+        None, strict=True, ge=1, le=TOKEN_TTL_MAX, description="Seconds; the service's default if left out."
+    )
 
 
 class TokenOut(BaseModel):

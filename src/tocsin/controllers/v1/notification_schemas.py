@@ -7,7 +7,17 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
-from tocsin.controllers.v1.fields import BodyText, Data, IdempotencyKey, Link, Source, Title, UtcTime
+from tocsin.controllers.v1.fields import (
+    BodyText,
+    Confidence,
+    Data,
+    IdempotencyKey,
+    Link,
+    Number,
+    Source,
+    Title,
+    UtcTime,
+)
 from tocsin.models.notification import Notification, ProcessingStatus
 from tocsin.models.verdict import Category
 from tocsin.repositories.notification_pages import NotificationFilter, Order
@@ -139,7 +149,6 @@ class _Selection(BaseModel):
 
     category: Category | None = None
     status: ProcessingStatus | None = Field(None, description="Processing status.")
-    min_confidence: float | None = Field(None, ge=0, le=1, allow_inf_nan=False)
     created_after: UtcTime | None = Field(None, description="Exclusive.", examples=["2026-01-01T00:00:00Z"])
     created_before: UtcTime | None = Field(None, description="Exclusive.", examples=["2030-01-01T00:00:00Z"])
 
@@ -150,6 +159,7 @@ class ListQuery(_Selection):
     user_id: UUID | None = Field(
         None, description="Whose inbox; an inbox token means its own, a service key without it means all."
     )
+    min_confidence: Confidence | None = None
     read: bool | None = Field(None, description="Only read, or only unread ones.")
     limit: int = Field(20, ge=1, le=100)
     cursor: str | None = Field(None, max_length=200, description="From `next_cursor`, with the same filters and order.")
@@ -174,6 +184,7 @@ class MarkRead(_Selection):
     model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": _USER}]})
 
     user_id: UUID
+    min_confidence: Annotated[Confidence, Number] | None = None
     up_to: str | None = Field(
         None, max_length=200, description="A position: only what has not changed since, so only what was seen."
     )

@@ -4,6 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
+from starlette.convertors import Convertor, register_url_convertor
 
 from tocsin.controllers.conditional import NOT_MODIFIED, IfNoneMatch, knows, tagged, tagged_by_content
 from tocsin.controllers.dependencies import CallerOf, ResourcesOf
@@ -28,6 +29,21 @@ from tocsin.services.pages import Page, PageQuery, own_inbox
 router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"], route_class=GuardedRoute)
 
 _INDEX_DIGITS = 4
+
+
+class _NotificationId(Convertor[str]):
+    """Leaves the paths beside the ids alone: GET of one of those is a wrong method, not a wrong id."""
+
+    regex = "(?!(?:batch|read)(?:/|$))[^/]+"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("notification_id", _NotificationId())
 _KEY_HEADER = Annotated[IdempotencyKey | None, Header(alias="Idempotency-Key")]
 _BATCH_KEY_HEADER = Annotated[
     IdempotencyKey | None,
@@ -111,7 +127,7 @@ async def mark_many_read(caller: CallerOf, resources: ResourcesOf, body: MarkRea
 
 
 @router.get(
-    "/{notification_id}",
+    "/{notification_id:notification_id}",
     summary="Get a notification",
     response_model=NotificationOut,
     responses={**declare(401, 403, 404, 422), **NOT_MODIFIED},
@@ -125,7 +141,7 @@ async def get(
 
 
 @router.get(
-    "/{notification_id}/status",
+    "/{notification_id:notification_id}/status",
     summary="Get the status of an analysis",
     response_model=StatusOut,
     responses={**declare(401, 403, 404, 422), **NOT_MODIFIED},
@@ -144,33 +160,40 @@ async def get_status(
     return tagged_by_content(StatusOut.of(status).model_dump_json().encode(), if_none_match)
 
 
-@router.post("/{notification_id}/read", summary="Mark read", responses=declare(401, 403, 404, 422))
+@router.post("/{notification_id:notification_id}/read", summary="Mark read", responses=declare(401, 403, 404, 422))
 async def mark_read(caller: CallerOf, resources: ResourcesOf, notification_id: UUID) -> NotificationOut:
     """Note that it was seen; again changes nothing."""
     return NotificationOut.of(await resources.notifications.mark_read(caller, notification_id))
 
 
-@router.post("/{notification_id}/unread", summary="Mark unread", responses=declare(401, 403, 404, 422))
+@router.post("/{notification_id:notification_id}/unread", summary="Mark unread", responses=declare(401, 403, 404, 422))
 async def mark_unread(caller: CallerOf, resources: ResourcesOf, notification_id: UUID) -> NotificationOut:
     """Note that it is to be seen again; again changes nothing."""
     return NotificationOut.of(await resources.notifications.mark_unread(caller, notification_id))
 
 
 @router.post(
-    "/{notification_id}/analysis", status_code=202, summary="Analyse again", responses=declare(401, 403, 404, 422)
+    "/{notification_id:notification_id}/analysis",
+    status_code=202,
+    summary="Analyse again",
+    responses=declare(401, 403, 404, 422),
 )
 async def analyse_again(caller: CallerOf, resources: ResourcesOf, notification_id: UUID) -> NotificationOut:
     """Have it judged anew; the old verdict stays until then. What still waits for its analysis is left alone."""
     return NotificationOut.of(await resources.notifications.analyse_again(caller, notification_id))
 
 
-@router.delete("/{notification_id}", status_code=204, summary="Delete", responses=declare(401, 403, 404, 422))
+@router.delete(
+    "/{notification_id:notification_id}", status_code=204, summary="Delete", responses=declare(401, 403, 404, 422)
+)
 async def delete(caller: CallerOf, resources: ResourcesOf, notification_id: UUID) -> None:
     """Take it out of the inbox; it can be restored for a while."""
     await resources.notifications.delete(caller, notification_id)
 
 
-@router.post("/{notification_id}/restore", summary="Undo a deletion", responses=declare(401, 403, 404, 409, 422))
+@router.post(
+    "/{notification_id:notification_id}/restore", summary="Undo a deletion", responses=declare(401, 403, 404, 409, 422)
+)
 async def restore(caller: CallerOf, resources: ResourcesOf, notification_id: UUID) -> NotificationOut:
     """Put it back into the inbox; `409` if it was deleted too long ago."""
     return NotificationOut.of(await resources.notifications.restore(caller, notification_id))
