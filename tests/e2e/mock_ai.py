@@ -2,6 +2,9 @@
 
 import httpx2
 
+from tests.e2e.programs import WITHIN
+from tests.waiting import eventually
+
 WELL = {"error_rate": 0, "garbage_rate": 0, "busy_rate": 0, "hang_rate": 0}
 
 
@@ -20,14 +23,18 @@ class MockAi:
         """Be well, and answer what is asked from now on after so long."""
         await self.turn(**WELL, delay_min=seconds, delay_max=seconds)
 
-    async def in_the_air(self) -> int:
-        """Return how many calls wait for their answer."""
-        return int((await self._calls())["in_the_air"])
+    async def holds(self, count: int) -> None:
+        """Wait until so many calls wait for their answer."""
+        await self._counts("in_the_air", count)
 
-    async def total(self) -> int:
-        """Return how many calls there were."""
-        return int((await self._calls())["total"])
+    async def was_asked(self, times: int) -> None:
+        """Wait until there were so many calls since its start."""
+        await self._counts("total", times)
 
-    async def _calls(self) -> dict[str, int]:
-        calls: dict[str, int] = (await self._http.get(f"{self.url}/calls")).raise_for_status().json()
-        return calls
+    async def _counts(self, counter: str, number: int) -> None:
+        async def probe() -> bool:
+            calls = (await self._http.get(f"{self.url}/calls")).raise_for_status().json()
+            assert calls[counter] == number, calls
+            return True
+
+        await eventually(probe, WITHIN)
