@@ -1,8 +1,9 @@
 """What every ring may use: real servers, an empty database for each test, and the product built by its own root."""
 
+# Each stands after what it imports, so that pytest rewrites the assertions of all.
 pytest_plugins = [
-    "tests.fixtures.databases",
-    "tests.fixtures.http",
-    "tests.fixtures.product",
     "tests.fixtures.servers",
+    "tests.fixtures.databases",
+    "tests.fixtures.product",
+    "tests.fixtures.http",
 ]

@@ -1,6 +1,7 @@
 """The HTTP API, as a program with a service key calls it."""
 
 from collections.abc import Iterable
+from copy import copy
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +26,12 @@ class Api:
         self._http = http
         self.url = url
         self._headers = {"Authorization": f"Bearer {key}"}
+
+    def at(self, url: str) -> "Api":
+        """Return the same caller of another server."""
+        other = copy(self)
+        other.url = url
+        return other
 
     async def send(self, method: str, path: str, headers: Json | None = None, **options: Any) -> httpx2.Response:  # noqa: ANN401 - as the client takes them
         """Make a call and return whatever the answer is."""

@@ -1,7 +1,11 @@
 """Running a Celery worker in this process."""
 
+import os
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import structlog
 from celery import Celery, signals
@@ -13,6 +17,8 @@ from tocsin.settings import Settings, WorkerSettings
 from tocsin.worker.runtime import WorkerRuntime
 from tocsin.worker.tasks import register
 
+_LEAVING_SECONDS: Final = 1.5
+"""How long after the drain everything may take to close."""
 _log = structlog.get_logger(__name__)
 
 
@@ -35,6 +41,8 @@ def run_worker(settings: Settings) -> int:
     def begin_stop(**_: object) -> None:
         _log.info("worker_stopping")
         runtime.begin_stop()
+        deadline = time.monotonic() + settings.worker.drain + _LEAVING_SECONDS
+        threading.Thread(target=_leave, args=(runtime, deadline), name="leave", daemon=True).start()
 
     signals.setup_logging.connect(leave_logging_alone, weak=False)
     signals.worker_shutting_down.connect(begin_stop, weak=False)
@@ -79,3 +87,15 @@ def _telling_metrics(settings: WorkerSettings) -> Iterator[None]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def _leave(runtime: WorkerRuntime, deadline: float) -> None:
+    """End the process if that has not happened by itself shortly after the runtime ended, at the deadline at last.
+
+    Celery reads from Redis without a timeout, and a Redis that is frozen never answers. Nothing is lost by not
+    waiting for it: messages are acknowledged when they are taken, and what was claimed is back in the database.
+    """
+    runtime.wait_for_end(max(0, deadline - time.monotonic()))
+    time.sleep(min(_LEAVING_SECONDS, max(0, deadline - time.monotonic())))
+    _log.warning("worker_left_celery_behind")
+    os._exit(0)

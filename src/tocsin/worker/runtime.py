@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Sequence
-from concurrent.futures import CancelledError, Future
+from concurrent.futures import CancelledError, Future, wait
 from uuid import UUID
 
 import structlog
@@ -47,6 +47,11 @@ class WorkerRuntime:
     def begin_stop(self) -> None:
         """Let the analyses come to an end; does not wait for it."""
         self._loop.call_soon_threadsafe(self._stop.set)
+
+    def wait_for_end(self, seconds: float) -> None:
+        """Wait until everything is closed, but not longer than ``seconds``."""
+        if self._life is not None:
+            wait([self._life], seconds)
 
     def close(self) -> None:
         """Stop, wait until everything is closed, and end the thread."""
