@@ -5,5 +5,5 @@ pytest_plugins = [
     "tests.fixtures.servers",
     "tests.fixtures.databases",
     "tests.fixtures.product",
-    "tests.fixtures.http",
+    "tests.fixtures.calls",
 ]

@@ -10,7 +10,7 @@ import jwt
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from tests.fixtures.http import INBOXES, NOTIFICATIONS, Stored, assert_problem, create, draft
+from tests.fixtures.calls import INBOXES, NOTIFICATIONS, Stored, assert_problem, create, draft
 from tests.fixtures.product import MakeKey, calling
 from tocsin.bootstrap import Resources
 from tocsin.controllers.guard import GuardedRoute

@@ -6,7 +6,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from tests.fixtures.http import INBOXES, NOTIFICATIONS, assert_problem, create, draft
+from tests.fixtures.calls import INBOXES, NOTIFICATIONS, assert_problem, create, draft
 from tests.fixtures.product import calling
 
 ID = "018f2f6e-7c1a-7a53-9d2b-3f1f4a6c8e01"

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import httpx2
 
-from tests.fixtures.http import INBOXES, NOTIFICATIONS, Stored, assert_problem, create, draft, pointers
+from tests.fixtures.calls import INBOXES, NOTIFICATIONS, Stored, assert_problem, create, draft, pointers
 
 JSON = {"Content-Type": "application/json"}
 BATCH = f"{NOTIFICATIONS}/batch"

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import httpx2
 
-from tests.fixtures.http import INBOXES, NOTIFICATIONS, Stored, assert_problem, create, pointers
+from tests.fixtures.calls import INBOXES, NOTIFICATIONS, Stored, assert_problem, create, pointers
 
 USER = str(uuid4())
 
