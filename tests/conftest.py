@@ -6,4 +6,5 @@ pytest_plugins = [
     "tests.fixtures.databases",
     "tests.fixtures.product",
     "tests.fixtures.calls",
+    "tests.fixtures.live",
 ]

@@ -34,7 +34,6 @@ def create_app(opened: AbstractAsyncContextManager[Resources], max_body_bytes: i
         version=__version__,
         description=_DESCRIPTION,
         lifespan=lifespan,
-        max_body_size=max_body_bytes,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

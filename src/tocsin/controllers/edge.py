@@ -7,6 +7,7 @@ from typing import Final
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tocsin.controllers.problems import problem_response
@@ -44,6 +45,7 @@ class _Exchange:
         self._receive = receive
         self._send = send
         self._status = 0
+        self._received = 0
         self._headers = Headers(scope=scope)
         given = self._headers.get("x-request-id", "")
         self._request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
@@ -68,10 +70,20 @@ class _Exchange:
         if length.isdigit() and int(length) > self._max_body_bytes:
             # The connection stays open, and the server reads past the rest: who still writes when the connection is
             # closed gets a reset and never sees this answer.
-            detail = f"The body has {length} bytes; at most {self._max_body_bytes} are taken. Send less at once."
-            await self._answer(413, "body_too_large", detail)
+            await self._answer(413, "body_too_large", self._too_large)
         else:
-            await self._app(self._scope, self._receive, self._send_marked)
+            await self._app(self._scope, self._receive_bounded, self._send_marked)
+
+    @property
+    def _too_large(self) -> str:
+        return f"The body has more than the {self._max_body_bytes} bytes that are taken; send less at once."
+
+    async def _receive_bounded(self) -> Message:
+        message = await self._receive()
+        self._received += len(message.get("body", b""))
+        if self._received > self._max_body_bytes:
+            raise HTTPException(413, self._too_large)
+        return message
 
     async def _answer(self, status: int, code: str, detail: str) -> None:
         response = problem_response(self._scope["path"], status, code, detail)

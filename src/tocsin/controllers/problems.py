@@ -176,10 +176,6 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
             return _malformed(request, _why_unreadable(cause))
         case 405, _:
             headers["Allow"] = ", ".join(allowed_methods(request))
-        case 413, _:
-            limit = request.app.max_body_size
-            detail = f"The body is larger than the {limit} bytes that this service takes; send less at once."
-            return problem_response(request.url.path, status, _CODES[status], detail)
         case _:
             pass
     detail = _DETAILS.get(status) or str(error.detail)

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 
 from tocsin.bootstrap import Resources, open_resources
 from tocsin.controllers.app import create_app
+from tocsin.controllers.protocol import HttpProtocol
 from tocsin.errors import ConfigurationError
 from tocsin.settings import Settings
 
@@ -39,7 +40,7 @@ def run_server(settings: Settings, host: str, port: int) -> None:
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=HttpProtocol,
         ws="none",
         lifespan="on",
         log_config=None,

@@ -1,0 +1,97 @@
+"""HTTP/1.1 on the wire: what is wrong with a request before there is one."""
+
+import secrets
+from typing import Final
+
+import structlog
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from tocsin.controllers.problems import problem_response
+from tocsin.telemetry import bind_request_id
+
+MAX_HEAD_BYTES: Final = 32 * 1024
+_LINGER_SECONDS: Final = 1.0
+
+
+class HttpProtocol(HttpToolsProtocol):
+    """Bounds the request line and the headers, which the parser does not, and refuses in the shape of all errors."""
+
+    _refused = False
+    _in_head = True
+    _head_received = 0
+    _head_parsed = 0
+
+    @property
+    def _head_is_too_large(self) -> bool:
+        return max(self._head_parsed, self._head_received if self._in_head else 0) > MAX_HEAD_BYTES
+
+    @property
+    def _is_serving(self) -> bool:
+        return not getattr(self.cycle, "response_complete", True)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came."""
+        if self._refused:
+            return
+        if self._in_head:
+            self._head_received += len(data)
+        super().data_received(data)
+        # A header without an end is not told of by the parser.
+        if self._head_is_too_large and not self._refused:
+            self.send_400_response("")
+
+    def on_message_begin(self) -> None:
+        """Note that a request begins."""
+        self._in_head, self._head_parsed = True, 0
+        super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Note a part of the request line."""
+        super().on_url(url)
+        self._count(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Note a header."""
+        super().on_header(name, value)
+        self._count(len(name) + len(value))
+
+    def on_headers_complete(self) -> None:
+        """Serve the request."""
+        self._in_head, self._head_received = False, 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Note that what follows is the head of the next request."""
+        super().on_message_complete()
+        self._in_head = True
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what cannot be understood, and hang up, but not under whoever still writes: he would see a reset."""
+        self._refused = True
+        if self._is_serving:
+            # What waits for the rest of the body learns that it does not come.
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+            if self.cycle.response_started:
+                self.transport.close()
+                return
+        structlog.contextvars.clear_contextvars()
+        request_id = secrets.token_hex(16)
+        bind_request_id(request_id)
+        if self._head_is_too_large:
+            detail = f"The request line and headers have more than {MAX_HEAD_BYTES} bytes; send less."
+            status, code = 431, "headers_too_large"
+        else:
+            status, code, detail = 400, "malformed_request", "This is not a request in HTTP/1.1, or it broke off."
+        response = problem_response(
+            "", status, code, detail, headers={"X-Request-ID": request_id, "Connection": "close"}
+        )
+        headers = b"".join(b"%s: %s\r\n" % header for header in response.raw_headers)
+        self.transport.write(b"".join((STATUS_LINE[status], headers, b"\r\n", bytes(response.body))))
+        self.transport.write_eof()
+        self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+
+    def _count(self, length: int) -> None:
+        self._head_parsed += length
+        if self._head_parsed > MAX_HEAD_BYTES:
+            raise ValueError("the head is too large")
