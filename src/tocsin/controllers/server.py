@@ -1,6 +1,8 @@
 """Running the HTTP API in this process."""
 
+import signal
 import socket
+import sys
 
 import structlog
 import uvicorn
@@ -48,6 +50,8 @@ def run_server(settings: Settings, host: str, port: int) -> None:
         server_header=False,
         timeout_graceful_shutdown=round(settings.api.graceful_timeout),
     )
+    # When all is done, uvicorn raises the signal again, for whoever handled it before. An orderly stop is a success.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with listener:
         _log.info("api_listening", host=host, port=listener.getsockname()[1])
         _Server(config, app).run(sockets=[listener])
