@@ -1,0 +1,143 @@
+"""Two API servers and two workers on one database: an inbox is the same wherever one asks."""
+
+import asyncio
+from dataclasses import dataclass
+
+import httpx2
+import pytest
+
+from tests.e2e.api import Api, Json, new_user
+from tests.e2e.crew import Crew
+from tests.e2e.ledger import Ledger
+
+pytestmark = pytest.mark.timeout(180)
+
+
+async def test_many_notifications_get_one_verdict_each_and_leave_no_hole_in_the_clock(
+    api: Api, crew: Crew, ledger: Ledger, http: httpx2.AsyncClient
+) -> None:
+    other_api = api.at((await crew.api())[1])
+    _, ai = await crew.mock_ai(http)
+    users, each = [new_user() for _ in range(6)], 50
+    texts = ["all is well", "attention please", "an error"]
+    made = await asyncio.gather(
+        *((api, other_api)[n % 2].create(user, texts[n % 3]) for n in range(each) for user in users)
+    )
+    for user in users:
+        assert (await api.inbox(user))["version"] == each, "n creates take n versions"
+
+    workers = await asyncio.gather(crew.worker(ai), crew.worker(ai))
+    for user in users:
+        judged = await api.all_completed(user, each)
+        assert {texts.index(item["text"]): item["category"] for item in judged} == {
+            0: "info",
+            1: "warning",
+            2: "critical",
+        }
+        await ledger.audit(api, user)
+    verdicts = [event["notification_id"] for worker in workers for event in worker.events("notification_judged")]
+    assert sorted(verdicts) == sorted(item["id"] for item in made)
+
+
+async def test_twins_sent_to_two_servers_at_once_are_one_notification(api: Api, crew: Crew, ledger: Ledger) -> None:
+    apis, user = (api, api.at((await crew.api())[1])), new_user()
+    keys = [f"key-{user}-{number}" for number in range(20)]
+
+    answers = await asyncio.gather(*(apis[n % 2].try_create(user, key, key) for key in keys for n in range(4)))
+
+    assert {answer.status_code for answer in answers} == {201}
+    ids: dict[str, set[str]] = {}
+    for answer in answers:
+        ids.setdefault(answer.json()["text"], set()).add(answer.json()["id"])
+    assert {len(of_key) for of_key in ids.values()} == {1}
+    assert len([answer for answer in answers if "Idempotency-Replayed" not in answer.headers]) == len(keys)
+    assert (await api.inbox(user))["version"] == len(keys)
+    await ledger.audit(api, user)
+
+
+@dataclass
+class Pair:
+    """Two servers: what is changed through one is looked at through the other, again and again."""
+
+    here: Api
+    there: Api
+    user: str
+
+    async def agree(self) -> Json:
+        """See that both show the same page under the same ETag, from the cache as well; return it."""
+        path, params = "/notifications", {"user_id": self.user}
+        # The second server first, so that a page that it kept from before would show.
+        answers = [await api.send("GET", path, params=params) for api in (self.there, self.here, self.there)]
+        assert len({answer.headers["ETag"] for answer in answers}) == 1
+        assert len({answer.content for answer in answers}) == 1
+        tag = {"If-None-Match": answers[0].headers["ETag"]}
+        known = await asyncio.gather(*(api.send("GET", path, tag, params=params) for api in (self.here, self.there)))
+        assert [answer.status_code for answer in known] == [304, 304]
+        inboxes = [await api.inbox(self.user) for api in (self.here, self.there)]
+        assert inboxes[0] == inboxes[1]
+        page: Json = answers[0].json()
+        return page | {"unread": inboxes[0]["unread"]["total"], "tag": tag["If-None-Match"]}
+
+
+async def test_a_page_is_never_stale_on_another_server(api: Api, crew: Crew, http: httpx2.AsyncClient) -> None:
+    pair = Pair(api, api.at((await crew.api())[1]), new_user())
+    _, ai = await crew.mock_ai(http)
+    assert (await pair.agree())["items"] == []
+    first = await api.create(pair.user, "an error")
+    second = await api.create(pair.user)
+    one, tags = f"/notifications/{first['id']}", []
+
+    async def shown() -> tuple[dict[str, Json], int]:
+        page = await pair.agree()
+        tags.append(page["tag"])
+        return {item["id"]: item for item in page["items"]}, page["unread"]
+
+    items, unread = await shown()
+    assert (list(items), unread) == ([second["id"], first["id"]], 2)
+    await api.post(f"{one}/read")
+    items, unread = await shown()
+    assert (items[first["id"]]["read_at"] is not None, unread) == (True, 1)
+    await api.post(f"{one}/unread")
+    items, unread = await shown()
+    assert (items[first["id"]]["read_at"], unread) == (None, 2)
+    await api.delete(one)
+    items, unread = await shown()
+    assert (list(items), unread) == ([second["id"]], 1)
+    await api.post(f"{one}/restore")
+    items, unread = await shown()
+    assert (list(items), unread) == ([second["id"], first["id"]], 2)
+    await crew.worker(ai)
+    await api.all_completed(pair.user, 2)
+    items, unread = await shown()
+    assert (items[first["id"]]["category"], unread) == ("critical", 2)
+    assert (await api.post("/notifications/read", {"user_id": pair.user}))["complete"]
+    items, unread = await shown()
+    assert ([item["read_at"] is None for item in items.values()], unread) == ([False, False], 0)
+    assert len(set(tags)) == len(tags), "every change made another page"
+
+
+async def test_concurrent_changes_through_both_servers_leave_the_clock_exact(
+    api: Api, crew: Crew, ledger: Ledger, http: httpx2.AsyncClient
+) -> None:
+    apis, users = (api, api.at((await crew.api())[1])), [new_user() for _ in range(3)]
+    _, ai = await crew.mock_ai(http)
+    await asyncio.gather(crew.worker(ai), crew.worker(ai))
+
+    async def live(number: int) -> None:
+        """Do in an inbox what programs and readers do, while the workers judge."""
+        mine, user = apis[number % 2], users[number % 3]
+        for _ in range(6):
+            one = f"/notifications/{(await mine.create(user, 'an error'))['id']}"
+            await mine.create(user)
+            await mine.post(f"{one}/read")
+            await mine.post(f"{one}/unread")
+            await mine.post("/notifications/read", {"user_id": user})
+            await mine.delete(one)
+            await mine.post(f"{one}/restore")
+            await mine.post(f"{one}/analysis")
+
+    await asyncio.gather(*(live(number) for number in range(12)))
+
+    for user in users:
+        await api.all_completed(user, 12 // 3 * 12)
+        await ledger.audit(api, user)
