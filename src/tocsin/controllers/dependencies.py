@@ -12,7 +12,8 @@ from tocsin.services.access import Caller
 _bearer = HTTPBearer(scheme_name="bearer", description="A service key (`tcs_…`) or an inbox token.", auto_error=False)
 
 
-def resources_of(request: Request) -> Resources:
+# A coroutine, though it awaits nothing: what is none, FastAPI runs in a thread of its own, for every request.
+async def resources_of(request: Request) -> Resources:
     """Return the resources that the application opened at its start."""
     resources: Resources = request.app.state.resources
     return resources
@@ -26,7 +27,8 @@ async def authenticate(request: Request) -> Caller:
     credentials = await _bearer(request)
     if credentials is None:
         raise Unauthenticated
-    return await resources_of(request).access.authenticate(credentials.credentials)
+    resources = await resources_of(request)
+    return await resources.access.authenticate(credentials.credentials)
 
 
 async def caller_of(
