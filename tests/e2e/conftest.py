@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
 import httpx2
 import pytest
 
@@ -17,7 +16,7 @@ from tests.e2e.ledger import Ledger
 from tests.e2e.mock_ai import WELL
 from tests.e2e.programs import HASTE, Program
 from tests.e2e.up import Up
-from tests.fixtures.servers import Servers
+from tests.fixtures.servers import Servers, made_database
 from tests.waiting import until_blocking
 
 _SHOWN_LINES = 150
@@ -62,21 +61,21 @@ async def up(shared_up: Up, http: httpx2.AsyncClient) -> Up:
 @pytest.fixture(scope="session")
 def site(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """An API server without a worker."""
-    database_url = asyncio.run(_make_database(servers))
-    environment = {
-        "TOCSIN_SECRET": secrets.token_hex(32),
-        "TOCSIN_DATABASE__URL": database_url,
-        # A queue of its own.
-        "TOCSIN_REDIS__BROKER_URL": urlunsplit(urlsplit(servers.redis_url)._replace(path="/7")),
-    }
-    crew = Crew(tmp_path_factory.mktemp("site"), environment)
-    try:
-        keys = crew.start("keys", "create", "tests")
-        _, url = asyncio.run(crew.api())
-        until_blocking(lambda: not keys.is_running, 60)
-        yield Site(environment, database_url, crew, url, keys.output.split()[0])
-    finally:
-        crew.close()
+    with made_database(servers) as database_url:
+        environment = {
+            "TOCSIN_SECRET": secrets.token_hex(32),
+            "TOCSIN_DATABASE__URL": database_url,
+            # A queue of its own.
+            "TOCSIN_REDIS__BROKER_URL": urlunsplit(urlsplit(servers.redis_url)._replace(path="/7")),
+        }
+        crew = Crew(tmp_path_factory.mktemp("site"), environment)
+        try:
+            keys = crew.start("keys", "create", "tests")
+            _, url = asyncio.run(crew.api())
+            until_blocking(lambda: not keys.is_running, 60)
+            yield Site(environment, database_url, crew, url, keys.output.split()[0])
+        finally:
+            crew.close()
 
 
 @pytest.fixture
@@ -85,6 +84,8 @@ def crew(site: Site, tmp_path: Path) -> Iterator[Crew]:
     crew = Crew(tmp_path, site.environment)
     yield crew
     crew.close()
+    # What is left to do is not for the workers of the next test.
+    asyncio.run(Ledger(site.database_url).clear())
 
 
 @pytest.fixture
@@ -117,13 +118,3 @@ def _programs_of(item: pytest.Item) -> Iterator[Program]:
                 yield value
             case Crew(programs=programs) | Site(crew=Crew(programs=programs)):
                 yield from programs
-
-
-async def _make_database(servers: Servers) -> str:
-    name, template = f"tocsin_e2e_{secrets.token_hex(6)}", urlsplit(servers.database_url).path[1:]
-    admin = await asyncpg.connect(servers.admin_url)
-    try:
-        await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-    finally:
-        await admin.close()
-    return urlunsplit(urlsplit(servers.admin_url)._replace(path=f"/{name}"))

@@ -37,6 +37,10 @@ class Ledger:
         finally:
             await connection.close()
 
+    async def clear(self) -> None:
+        """Forget all notifications."""
+        await self.rows("TRUNCATE inboxes, notifications CASCADE")
+
     async def tries(self, user: str) -> list[int]:
         """Return how many tries each notification of an inbox took, oldest first."""
         rows = await self.rows("SELECT tries FROM notifications WHERE user_id = $1 ORDER BY id", user)

@@ -118,14 +118,6 @@ def paused(pid: int) -> Iterator[None]:
         os.kill(pid, signal.SIGCONT)
 
 
-def is_alive(process: psutil.Process) -> bool:
-    """Tell whether a process is there and not only waiting to be noticed as dead."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
 def _read_events(output: str) -> Iterator[dict[str, Any]]:
     for line in output.splitlines():
         # What `tocsin up` shows has the name of the part in front.

@@ -1,21 +1,22 @@
 """Redis flushed, killed, frozen and never there: it is a doorbell, and nothing but speed depends on it."""
 
 import asyncio
+import os
 import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx2
-import psutil
 import pytest
 from redis.asyncio import Redis
 
 from tests.e2e.api import Api, new_user
 from tests.e2e.crew import Crew
-from tests.e2e.programs import is_alive, paused
+from tests.e2e.programs import paused
 from tests.e2e.test_worker_faults import SIGTERM_WITHIN
 from tests.e2e.up import Up
+from tests.fixtures.processes import is_alive
 from tests.waiting import until
 from tocsin.embedded.ports import find_free_port
 
@@ -80,12 +81,12 @@ async def test_without_any_redis_everything_works(crew: Crew, api: Api, http: ht
 
 
 async def test_a_worker_can_be_stopped_while_redis_is_frozen(up: Up, http: httpx2.AsyncClient) -> None:
-    worker = psutil.Process(up.pids["worker"])
+    worker = up.pids["worker"]
     with paused(up.pids["valkey"]):
-        worker.terminate()
+        os.kill(worker, signal.SIGTERM)
         await until(lambda: not is_alive(worker), SIGTERM_WITHIN)
 
-    await up.replaces("worker", worker.pid)
+    await up.replaces("worker", worker)
     assert "worker died (exit 0)" in up.output
     api, user = up.api(http), new_user()
     await api.create(user)

@@ -119,14 +119,14 @@ async def test_a_page_is_never_stale_on_another_server(api: Api, crew: Crew, htt
 async def test_concurrent_changes_through_both_servers_leave_the_clock_exact(
     api: Api, crew: Crew, ledger: Ledger, http: httpx2.AsyncClient
 ) -> None:
-    apis, users = (api, api.at((await crew.api())[1])), [new_user() for _ in range(3)]
+    apis, users, lives, rounds = (api, api.at((await crew.api())[1])), [new_user() for _ in range(3)], 12, 2
     _, ai = await crew.mock_ai(http)
     await asyncio.gather(crew.worker(ai), crew.worker(ai))
 
     async def live(number: int) -> None:
         """Do in an inbox what programs and readers do, while the workers judge."""
         mine, user = apis[number % 2], users[number % 3]
-        for _ in range(6):
+        for _ in range(rounds):
             one = f"/notifications/{(await mine.create(user, 'an error'))['id']}"
             await mine.create(user)
             await mine.post(f"{one}/read")
@@ -136,8 +136,8 @@ async def test_concurrent_changes_through_both_servers_leave_the_clock_exact(
             await mine.post(f"{one}/restore")
             await mine.post(f"{one}/analysis")
 
-    await asyncio.gather(*(live(number) for number in range(12)))
+    await asyncio.gather(*(live(number) for number in range(lives)))
 
     for user in users:
-        await api.all_completed(user, 12 // 3 * 12)
+        await api.all_completed(user, 2 * rounds * lives // len(users))
         await ledger.audit(api, user)

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import psutil
 
 from tests.e2e.api import Api
 from tests.e2e.mock_ai import MockAi
-from tests.e2e.programs import WITHIN, Program, is_alive
+from tests.e2e.programs import WITHIN, Program
 from tests.waiting import eventually, until
 from tocsin.embedded.ports import find_free_port
 
@@ -70,7 +69,3 @@ class Up(Program):
     async def replaces(self, name: str, pid: int) -> None:
         """Wait until a part that had this process id runs again."""
         await until(lambda: self.pids.get(name, pid) != pid, WITHIN)
-
-    async def leaves_nothing(self, children: list[psutil.Process]) -> None:
-        """Wait until none of what were its children is there."""
-        await until(lambda: not any(is_alive(child) for child in children), WITHIN)
