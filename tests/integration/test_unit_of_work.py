@@ -166,3 +166,27 @@ async def test_a_snapshot_sees_one_state(database: Database) -> None:
 
     assert await database.snapshot(work) == (0, 0)
     assert (await database.read(lambda uow: uow.inboxes.clocks([user])))[user].version == 5
+
+
+async def test_whoever_is_frozen_with_an_inbox_locked_must_let_go_of_it(database_url: str, database: Database) -> None:
+    user = new_notification_id()
+    await database.transaction(lambda uow: uow.inboxes.ensure([user]))
+    attempts: list[bool] = []
+    locked, thawed = asyncio.Event(), asyncio.Event()
+
+    async def freeze(uow: UnitOfWork) -> None:
+        inbox = (await uow.inboxes.lock([user]))[user]
+        attempts.append(True)
+        locked.set()
+        await thawed.wait()
+        inbox.version += 1
+
+    async with open_engine(database_url, application="tests", idle_timeout=0.2) as engine:
+        frozen = asyncio.create_task(Database(engine).transaction(freeze))
+        await locked.wait()
+        await database.transaction(lambda uow: uow.inboxes.lock([user]))
+        thawed.set()
+        await frozen
+
+    assert len(attempts) == 2, "what it began was made void, and repeated"
+    assert [row["version"] for row in await fetch(database_url, "SELECT version FROM inboxes")] == [1]
