@@ -3,12 +3,14 @@
 import os
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
 import structlog
 from celery import Celery, signals
+from celery.exceptions import SecurityWarning
 from prometheus_client import start_http_server
 
 from tocsin.errors import ConfigurationError
@@ -44,6 +46,8 @@ def run_worker(settings: Settings) -> int:
         deadline = time.monotonic() + settings.worker.drain + _LEAVING_SECONDS
         threading.Thread(target=_leave, args=(runtime, deadline), name="leave", daemon=True).start()
 
+    # It warns root of pickle; what comes in here is JSON, and containers are what they are.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
     signals.setup_logging.connect(leave_logging_alone, weak=False)
     signals.worker_shutting_down.connect(begin_stop, weak=False)
     with _telling_metrics(settings.worker):
