@@ -92,7 +92,9 @@ lock-check: $(UV)
 	@.tools/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-build.lock
 	@touch $@
 
-install = $(UV) pip sync --quiet --python $(BIN)/python --require-hashes $(1) \
+# Compiled here, since where Python may not keep what it compiles (PYTHONDONTWRITEBYTECODE) every start of a program
+# takes three seconds more: `tocsin up` was there after 9.7 s, now after 4.2.
+install = $(UV) pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes $(1) \
 	&& $(UV) pip install --quiet --python $(BIN)/python --no-deps --build-constraints requirements-build.lock \
 	--require-build-hashes --editable .
 
