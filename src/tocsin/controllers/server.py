@@ -8,7 +8,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
-from tocsin.bootstrap import Resources, open_resources
+from tocsin.bootstrap import Resources, open_resources, settle_memory
 from tocsin.controllers.app import create_app
 from tocsin.controllers.protocol import HttpProtocol
 from tocsin.errors import ConfigurationError
@@ -19,11 +19,15 @@ _log = structlog.get_logger(__name__)
 
 
 class _Server(uvicorn.Server):
-    """Lets those go who wait for an analysis before it waits for their requests."""
+    """Settles when it is ready; lets those go who wait for an analysis before it waits for their requests."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
         self._app = app
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        settle_memory()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         resources: Resources = self._app.state.resources

@@ -13,6 +13,7 @@ from celery import Celery, signals
 from celery.exceptions import SecurityWarning
 from prometheus_client import start_http_server
 
+from tocsin.bootstrap import settle_memory
 from tocsin.errors import ConfigurationError
 from tocsin.integrations.celery_app import make_celery
 from tocsin.settings import Settings, WorkerSettings
@@ -67,6 +68,7 @@ def _work(celery: Celery, settings: Settings, runtime: WorkerRuntime) -> int:
             task_events=False,
             quiet=True,
         )
+        settle_memory()
         _log.info("worker_started", concurrency=settings.ai.concurrency, analyzer=settings.ai.provider)
         worker.start()
         return int(worker.exitcode or 0)
