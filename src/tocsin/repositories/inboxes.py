@@ -30,13 +30,12 @@ _LOCK = (
     .with_for_update(key_share=True)
 )
 _TAKE_FOR_NEW = (
-    update(Inbox)
-    .where(Inbox.user_id == _taken.c.user_id)
+    update(_TABLE)
+    .where(_TABLE.c.user_id == _taken.c.user_id)
     .values(
-        version=Inbox.version + _taken.c.count,
-        unread_unjudged=Inbox.unread_unjudged + _taken.c.count,
+        version=_TABLE.c.version + _taken.c.count,
+        unread_unjudged=_TABLE.c.unread_unjudged + _taken.c.count,
     )
-    .execution_options(synchronize_session=False)
 )
 _CLOCKS = (
     select(Epoch.value, Inbox.user_id, Inbox.version)

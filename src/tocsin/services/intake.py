@@ -49,6 +49,10 @@ class _Conflict(Exception):
     """A twin was committed between the look for it and the insert."""
 
 
+class _InboxMissing(Exception):
+    """A user gets a first notification."""
+
+
 class IntakeService:
     """Accepts notifications."""
 
@@ -95,12 +99,15 @@ class IntakeService:
     async def _store(
         self, items: Sequence[NewNotification], *, all_or_none: bool = False
     ) -> Sequence[Accepted | TocsinError]:
-        maybe_stored = False
+        maybe_stored = first = False
         for _ in range(_CONFLICT_ATTEMPTS):
-            attempt = _Attempt(items, self._doorbell, maybe_stored=maybe_stored, all_or_none=all_or_none)
+            attempt = _Attempt(items, self._doorbell, maybe_stored=maybe_stored, first=first, all_or_none=all_or_none)
             try:
                 results = await self._database.transaction(attempt)
             except _Conflict:
+                continue
+            except _InboxMissing:
+                first = True
                 continue
             except CommitUnknown:
                 if maybe_stored:
@@ -113,20 +120,34 @@ class IntakeService:
 
 
 class _Attempt:
-    """One transaction that stores what is new among ``items``."""
+    """One transaction that stores what is new among ``items``.
+
+    Inboxes are made only if this is the ``first`` notification of some user: to try it each time costs more than to
+    start again once. They are made before any is locked, since what is made while others are locked is out of order.
+    """
 
     def __init__(
-        self, items: Sequence[NewNotification], doorbell: Doorbell, *, maybe_stored: bool, all_or_none: bool
+        self,
+        items: Sequence[NewNotification],
+        doorbell: Doorbell,
+        *,
+        maybe_stored: bool,
+        first: bool,
+        all_or_none: bool,
     ) -> None:
         self._items = items
         self._doorbell = doorbell
         self._maybe_stored = maybe_stored
+        self._first = first
         self._all_or_none = all_or_none
 
     async def __call__(self, uow: UnitOfWork) -> Sequence[Accepted | TocsinError]:
         user_ids = {item.user_id for item in self._items}
-        await uow.inboxes.ensure(user_ids)
+        if self._first:
+            await uow.inboxes.ensure(user_ids)
         versions = await uow.inboxes.lock_versions(user_ids)
+        if len(versions) < len(user_ids):
+            raise _InboxMissing
         results = await self._known(uow)
         new = [item for item in self._items if item.id not in results]
         fresh = _first_of_twins(new)
