@@ -1,7 +1,8 @@
 """SQL of service keys."""
 
 from collections.abc import Collection
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import (
@@ -21,7 +22,20 @@ from tocsin.models.api_key import ApiKey
 
 _HASHES = bindparam("hashes", type_=ARRAY(LargeBinary))
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
-_BY_HASH = select(ApiKey).where(ApiKey.hash == any_(_HASHES), ApiKey.revoked_at.is_(None))
+# Columns and no objects: this is asked for every call, and objects take twice as long.
+_BY_HASH = select(ApiKey.hash, ApiKey.id, ApiKey.scopes, ApiKey.last_used_at).where(
+    ApiKey.hash == any_(_HASHES), ApiKey.revoked_at.is_(None)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ValidKey:
+    """What a key proves."""
+
+    id: UUID
+    hash: bytes
+    scopes: frozenset[str]
+    last_used_at: datetime | None
 
 
 class ApiKeyRepository:
@@ -34,10 +48,10 @@ class ApiKeyRepository:
         """Keep a new key."""
         self._session.add(key)
 
-    async def valid_by_hash(self, hashes: Collection[bytes]) -> dict[bytes, ApiKey]:
+    async def valid_by_hash(self, hashes: Collection[bytes]) -> dict[bytes, ValidKey]:
         """Return the keys that are not revoked, by hash."""
-        keys = await self._session.scalars(_BY_HASH, {"hashes": list(hashes)})
-        return {key.hash: key for key in keys}
+        rows = await self._session.execute(_BY_HASH, {"hashes": list(hashes)})
+        return {row.hash: ValidKey(row.id, row.hash, frozenset(row.scopes), row.last_used_at) for row in rows}
 
     async def touch(self, ids: Collection[UUID], at_most_every: timedelta) -> None:
         """Note that the keys are in use, unless that was noted lately."""

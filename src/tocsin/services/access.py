@@ -17,6 +17,7 @@ import uuid_utils.compat
 from tocsin.coalescer import Coalescer
 from tocsin.errors import FieldError, Forbidden, InvalidInput, NotFound, TokenExpired, Unauthenticated
 from tocsin.models.api_key import KEY_PREFIX, ApiKey, Scope, hash_service_key, new_service_key
+from tocsin.repositories.api_keys import ValidKey
 from tocsin.repositories.unit_of_work import Database, UnitOfWork
 from tocsin.services.ports import Clock
 
@@ -91,7 +92,7 @@ class AccessService:
         self._token_ttl = token_ttl
         self._clock = clock
         # Looked up anew for each call, so that a revoked key stops at once, but together for all that wait.
-        self._lookup: Coalescer[bytes, ApiKey | None] = Coalescer(
+        self._lookup: Coalescer[bytes, ValidKey | None] = Coalescer(
             self._look_up, max_batch=_MAX_WAITING, max_waiting=_MAX_WAITING
         )
 
@@ -156,12 +157,12 @@ class AccessService:
         key = await self._lookup.submit(digest)
         if key is None or not hmac.compare_digest(key.hash, digest):
             raise Unauthenticated("This service key is not known, or was revoked.")
-        return ServiceCaller(key.id, frozenset(key.scopes))
+        return ServiceCaller(key.id, key.scopes)
 
-    async def _look_up(self, hashes: Sequence[bytes]) -> Sequence[ApiKey | None]:
+    async def _look_up(self, hashes: Sequence[bytes]) -> Sequence[ValidKey | None]:
         now = self._clock()
 
-        async def work(uow: UnitOfWork) -> dict[bytes, ApiKey]:
+        async def work(uow: UnitOfWork) -> dict[bytes, ValidKey]:
             found = await uow.api_keys.valid_by_hash(set(hashes))
             stale = [k.id for k in found.values() if k.last_used_at is None or now - k.last_used_at > _TOUCH_EVERY]
             if stale:
