@@ -34,19 +34,20 @@ test: .venv/.dev ## run every test (ARGS='tests/unit -k clock' for some, with -n
 	$(BIN)/pytest -n $(PROCESSES) --dist worksteal $(ARGS)
 
 .PHONY: check
-check: .venv/.dev ## format, lint, types, import contracts, house rules, locks: what a machine can judge
+check: .venv/.dev ## format, lint, types, import contracts, house rules, documents, locks: what a machine can judge
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -q tests/unit/test_house_rules.py tests/unit/test_settings.py
+	$(BIN)/pytest -q tests/unit/test_house_rules.py tests/unit/test_settings.py tests/unit/test_documents.py
 	@$(MAKE) lock-check
 
 .PHONY: fix
-fix: .venv/.dev ## format, mend what the linter can mend, write .env.example
+fix: .venv/.dev ## format, mend what the linter can mend, write .env.example and the tables of settings
 	$(BIN)/ruff check --fix --exit-zero $(CODE)
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/python -m tests.house.env_example
+	$(BIN)/python -m tests.house.configuration
 
 .PHONY: bench
 bench: .venv/.dev ## measure this build against floors measured in the same run (ARGS='--quick')

@@ -37,14 +37,15 @@ def section(name: str, group: type[BaseModel], prefix: str) -> Iterator[str]:
         (summary, *_) = (group.__doc__ or name).splitlines()
         yield f"\n# ---- {name}: {summary}\n"
     for field_name, field in fields.items():
-        if _nested(field) is None:
+        if nested(field) is None:
             yield _setting(f"{prefix}{field_name.upper()}", field)
     for field_name, field in fields.items():
-        if (nested := _nested(field)) is not None:
-            yield from section(field_name, nested, f"{prefix}{field_name.upper()}__")
+        if (inner := nested(field)) is not None:
+            yield from section(field_name, inner, f"{prefix}{field_name.upper()}__")
 
 
-def _nested(field: FieldInfo) -> type[BaseModel] | None:
+def nested(field: FieldInfo) -> type[BaseModel] | None:
+    """Return the group that ``field`` holds, None if it holds a value."""
     kind = field.annotation
     return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
 
@@ -58,10 +59,11 @@ def _setting(variable: str, field: FieldInfo) -> str:
     if isinstance(default, SecretStr):
         # A secret with a default is one that somebody runs in production.
         raise TypeError(f"{variable} is a secret and may have no default")
-    return f"\n# {field.description}\n#{variable}={_plain(default)}\n"
+    return f"\n# {field.description}\n#{variable}={plain(default)}\n"
 
 
-def _plain(default: Any) -> str:  # noqa: ANN401 - a default may be anything
+def plain(default: Any) -> str:  # noqa: ANN401 - a default may be anything
+    """Return what to write into a variable to mean ``default``."""
     value = to_jsonable_python(default)
     if value is None:
         return ""

@@ -101,7 +101,7 @@ class _Exchange:
 
     def _report(self, seconds: float) -> None:
         method = self._method
-        route = getattr(self._scope.get("route"), "path", _UNMATCHED)
+        route = getattr(self._scope.get("route"), "path_format", _UNMATCHED)
         REQUESTS.labels(method, route, str(self._status)).inc()
         REQUEST_SECONDS.labels(method, route).observe(seconds)
         if route not in _QUIET:
