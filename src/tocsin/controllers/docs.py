@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from tocsin.controllers import problems
+from tocsin.controllers.v1.fields import JSON_VALUE_SCHEMA
 
 router = APIRouter(include_in_schema=False)
 
@@ -45,7 +46,7 @@ def install(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         document = generate()
-        document["components"]["schemas"].update(problems.schemas())
+        document["components"]["schemas"].update(problems.schemas(), JsonValue=JSON_VALUE_SCHEMA)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation has it

@@ -10,6 +10,22 @@ from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Json
 from tocsin.models.notification import DATA_MAX_BYTES, IDEMPOTENCY_KEY_MAX, LINK_MAX, SOURCE_MAX, TEXT_MAX, TITLE_MAX
 
 _MAX_DEPTH: Final = 32
+_NO_NUL: Final[dict[str, JsonValue]] = {"pattern": r"^[^\u0000]*$"}
+
+JSON_VALUE_SCHEMA: Final[dict[str, JsonValue]] = {
+    "description": "Any JSON value, without the character NUL.",
+    "anyOf": [
+        {
+            "type": "object",
+            "propertyNames": _NO_NUL,
+            "additionalProperties": {"$ref": "#/components/schemas/JsonValue"},
+        },
+        {"type": "array", "items": {"$ref": "#/components/schemas/JsonValue"}},
+        {"type": "string", **_NO_NUL},
+        {"type": ["number", "boolean", "null"]},
+    ],
+}
+"""What pydantic's type of this name is described as; it says only that it is anything."""
 # What is white space differs between dialects of regular expressions; what any of them takes for it is blank here.
 _INK: Final = r"[^\s\u0000-\u001f\u007f-\u00a0\u180e\ufeff]"
 _NOT_BLANK: Final = {"pattern": rf"^[^\u0000]*{_INK}[^\u0000]*$"}
@@ -122,7 +138,10 @@ Link = Annotated[
 ]
 Data = Annotated[
     dict[str, JsonValue],
-    Field(description=f"Anything else, as a JSON object of at most {DATA_MAX_BYTES} bytes, {_MAX_DEPTH} deep."),
+    Field(
+        json_schema_extra={"propertyNames": _NO_NUL},
+        description=f"Anything else, as a JSON object of at most {DATA_MAX_BYTES} bytes, {_MAX_DEPTH} deep.",
+    ),
     AfterValidator(_data),
 ]
 IdempotencyKey = Annotated[

@@ -1,10 +1,12 @@
 """Inboxes on the wire."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tocsin.controllers.v1.fields import Number
 from tocsin.controllers.v1.notification_schemas import NotificationOut
 from tocsin.services.inboxes import Changes, InboxOverview
 
@@ -72,8 +74,8 @@ class TokenRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"ttl": 3600}]})
 
-    ttl: int | None = Field(
-        None, strict=True, ge=1, le=TOKEN_TTL_MAX, description="Seconds; the service's default if left out."
+    ttl: Annotated[int, Field(ge=1, le=TOKEN_TTL_MAX), Number] | None = Field(
+        None, description="Seconds; the service's default if left out."
     )
 
 

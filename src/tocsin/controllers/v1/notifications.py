@@ -23,6 +23,7 @@ from tocsin.controllers.v1.notification_schemas import (
     NotificationOut,
     StatusOut,
 )
+from tocsin.errors import FieldError, IdempotencyKeyReused
 from tocsin.models.notification import IDEMPOTENCY_KEY_MAX
 from tocsin.services.pages import Page, PageQuery, own_inbox
 
@@ -60,13 +61,20 @@ _REPLAYED = {
         "schema": {"type": "string", "enum": ["true"]},
     },
 }
+_LINKS = {
+    name: {
+        "operationId": f"notifications_{name}",
+        "parameters": {"notification_id": "$response.body#/id"},
+    }
+    for name in ("get", "get_status", "mark_read", "mark_unread", "analyse_again", "delete", "restore")
+} | {"inbox": {"operationId": "inboxes_get", "parameters": {"user_id": "$response.body#/user_id"}}}
 
 
 @router.post(
     "",
     status_code=201,
     summary="Create a notification",
-    responses={201: {"headers": _REPLAYED}, **declare(400, 401, 403, 413, 415, 422)},
+    responses={201: {"headers": _REPLAYED, "links": _LINKS}, **declare(400, 401, 403, 413, 415, 422)},
 )
 async def create(
     caller: CallerOf,
@@ -76,7 +84,11 @@ async def create(
     idempotency_key: _KEY_HEADER = None,
 ) -> NotificationOut:
     """Store it and have it analysed. After the `201` it is never lost; with an `Idempotency-Key` repeats are safe."""
-    accepted = await resources.intake.accept(caller, body.draft(idempotency_key))
+    try:
+        accepted = await resources.intake.accept(caller, body.draft(idempotency_key))
+    except IdempotencyKeyReused as error:
+        found = FieldError("/Idempotency-Key", "was used before with a different body", "header")
+        raise IdempotencyKeyReused([found], error.detail) from None
     response.headers["Location"] = f"/api/v1/notifications/{accepted.notification.id}"
     if accepted.replayed:
         response.headers["Idempotency-Replayed"] = "true"
