@@ -12,7 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from tocsin.models.epoch import Epoch
 from tocsin.models.inbox import Inbox
 
+# Tables and no classes in what every call asks for: the session's own part costs as much as the query.
 _TABLE = cast("Table", Inbox.__table__)
+_EPOCH = cast("Table", Epoch.__table__)
 _USER_IDS = bindparam("user_ids", type_=ARRAY(Uuid))
 _wanted = func.unnest(_USER_IDS).column_valued("user_id")
 _taken = (
@@ -24,9 +26,9 @@ _taken = (
 # Rows are inserted and locked in the order of user ids by every transaction, so that none can deadlock.
 _ENSURE = upsert(_TABLE).from_select(["user_id"], select(_wanted).order_by(_wanted)).on_conflict_do_nothing()
 _LOCK = (
-    select(Inbox.user_id, Inbox.version)
-    .where(Inbox.user_id == any_(_USER_IDS))
-    .order_by(Inbox.user_id)
+    select(_TABLE.c.user_id, _TABLE.c.version)
+    .where(_TABLE.c.user_id == any_(_USER_IDS))
+    .order_by(_TABLE.c.user_id)
     .with_for_update(key_share=True)
 )
 _TAKE_FOR_NEW = (
@@ -38,9 +40,9 @@ _TAKE_FOR_NEW = (
     )
 )
 _CLOCKS = (
-    select(Epoch.value, Inbox.user_id, Inbox.version)
-    .select_from(Epoch)
-    .outerjoin(Inbox, Inbox.user_id == any_(_USER_IDS))
+    select(_EPOCH.c.value, _TABLE.c.user_id, _TABLE.c.version)
+    .select_from(_EPOCH)
+    .outerjoin(_TABLE, _TABLE.c.user_id == any_(_USER_IDS))
 )
 
 
