@@ -126,7 +126,7 @@ class WorkerSettings(_Group):
     renew_every: Seconds = Field(5, description="How often leases are renewed; well below the lease.")
     maintain_every: Seconds = Field(5, description="How often overdue work is rung for and old rows are purged.")
     overdue: Seconds = Field(10, description="Work that could have been claimed for this long is rung for.")
-    drain: Seconds = Field(8, description="How long analyses may go on after SIGTERM.")
+    drain: Seconds = Field(7, description="How long analyses may go on after SIGTERM.")
     metrics_host: str = Field("127.0.0.1", description="Address on which the worker tells its metrics.")
     metrics_port: int = Field(0, ge=0, le=65_535, description="Port on which it does; 0: it does not.")
 

@@ -6,7 +6,10 @@ import sys
 from typing import Literal
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
+
+# When each series began says nothing that its values do not.
+disable_created_metrics()  # type: ignore[no-untyped-call]  # the library forgot this one
 
 BATCH_ITEMS = Histogram(
     "tocsin_coalescer_batch_items",

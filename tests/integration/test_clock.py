@@ -9,9 +9,11 @@ from uuid import UUID, uuid4
 from tests.fixtures.analyzers import CRITICAL, INFO, ScriptedAnalyzer
 from tests.fixtures.posting import CALLER, assert_clock_is_sound, fetch, post, post_many
 from tests.fixtures.product import OpenWorker
+from tests.waiting import eventually
 from tocsin.bootstrap import Resources, WorkerResources, open_resources
 from tocsin.errors import NotFound
 from tocsin.repositories.notification_pages import NotificationFilter
+from tocsin.repositories.unit_of_work import Database, UnitOfWork
 from tocsin.settings import Settings
 
 
@@ -92,6 +94,34 @@ async def test_a_huge_inbox_is_marked_read_in_steps(resources: Resources, databa
 
     assert (done.changed, done.version, done.complete) == (2700, 5400, True)
     await assert_clock_is_sound(database_url)
+
+
+async def test_what_changes_while_all_are_being_marked_is_marked_too(
+    resources: Resources, database: Database, database_url: str
+) -> None:
+    user = uuid4()
+    posted = await post_many(resources, 3, user)
+    locked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def begin_processing(uow: UnitOfWork) -> None:
+        inbox = (await uow.inboxes.lock([user]))[user]
+        notification = (await uow.notifications.get_many([posted[0].id]))[posted[0].id]
+        inbox.change(notification, lambda: notification.begin_processing(1))
+        locked.set()
+        await go_on.wait()
+
+    async def somebody_waits() -> bool:
+        return bool(await fetch(database_url, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+
+    changing = asyncio.create_task(database.transaction(begin_processing))
+    await locked.wait()
+    marking = asyncio.create_task(resources.inboxes.mark_all_read(CALLER, NotificationFilter(user_id=user), None))
+    await eventually(somebody_waits)
+    go_on.set()
+    await changing
+
+    done = await marking
+    assert (done.changed, done.complete) == (3, True)
 
 
 async def test_what_changed_after_the_given_position_stays_unread(resources: Resources) -> None:

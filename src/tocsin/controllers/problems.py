@@ -28,6 +28,8 @@ _STATUS: Final[dict[type[errors.TocsinError], int]] = {
     errors.UndoExpired: 409,
     errors.Unavailable: 503,
 }
+# The words of RFC 9110, which Python knows since 3.13.
+_PHRASES: Final = {413: "Content Too Large", 422: "Unprocessable Content"}
 _CODES: Final = {
     400: "bad_request",
     404: "not_found",
@@ -87,11 +89,15 @@ class Problem(BaseModel):
     errors: list[ProblemError] | None = Field(None, description="Each thing wrong with the input.")
 
 
+def _phrase(status: int) -> str:
+    return _PHRASES.get(status) or http.HTTPStatus(status).phrase
+
+
 def declare(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return OpenAPI responses for ``statuses`` and those that any call may meet."""
     return {
         status: {
-            "description": http.HTTPStatus(status).phrase,
+            "description": _phrase(status),
             # No "model": FastAPI would promise application/json beside it, which is never sent.
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
             **({"headers": _HEADERS[status]} if status in _HEADERS else {}),
@@ -117,7 +123,7 @@ def problem_response(
     """Return the response that tells of a problem."""
     problem = Problem(
         type=f"urn:tocsin:problem:{code}",
-        title=http.HTTPStatus(status).phrase,
+        title=_phrase(status),
         status=status,
         detail=detail,
         instance=path,

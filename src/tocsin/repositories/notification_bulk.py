@@ -37,7 +37,7 @@ class NotificationBulkRepository:
         self,
         inbox: Inbox,
         wanted: NotificationFilter,
-        up_to: int,
+        up_to: int | None,
         after: UUID | None,
         now: datetime,
         limit: int,
@@ -46,8 +46,9 @@ class NotificationBulkRepository:
         terms = [
             *conditions(wanted),
             Notification.read_at.is_(None),
-            Notification.version <= up_to,
         ]
+        if up_to is not None:
+            terms.append(Notification.version <= up_to)
         if after is not None:
             terms.append(Notification.id > after)
         in_order = ordering(Order.OLDEST, wanted)

@@ -116,7 +116,7 @@ class InboxService:
             raise ValueError("mark_all_read needs a user_id")
         user_id = wanted.user_id
         caller.require_inbox(user_id, Scope.WRITE)
-        version = await self._version_up_to(user_id, up_to)
+        version = await self._version_of(up_to)
         deadline = time.monotonic() + _BULK_SECONDS
         done = BulkChange(0, 0, complete=False)
         after: UUID | None = None
@@ -126,17 +126,16 @@ class InboxService:
             done = BulkChange(done.changed + step.count, inbox_version, complete=step.count < _STEP)
         return done
 
-    async def _version_up_to(self, user_id: UUID, up_to: str | None) -> int:
-        overview = await self._database.snapshot(lambda uow: _overview(uow, user_id))
+    async def _version_of(self, up_to: str | None) -> int | None:
         if up_to is None:
-            return overview.position.version
+            return None
         position = Position.parse(up_to)
-        if position.epoch != overview.position.epoch:
+        if position.epoch != await self._database.read(lambda uow: uow.inboxes.epoch()):
             raise InvalidPosition("This position belongs to an earlier epoch; read the inbox again to get a new one.")
         return position.version
 
     async def _mark_read_step(
-        self, user_id: UUID, wanted: NotificationFilter, up_to: int, after: UUID | None
+        self, user_id: UUID, wanted: NotificationFilter, up_to: int | None, after: UUID | None
     ) -> tuple[MarkedRead, int]:
         async def work(uow: UnitOfWork) -> tuple[MarkedRead, int]:
             inbox = (await uow.inboxes.lock([user_id])).get(user_id)
