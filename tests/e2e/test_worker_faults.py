@@ -146,5 +146,14 @@ async def test_a_text_that_kills_workers_ends_as_failed(
     await api.all_completed(user, 1)
 
 
+async def test_a_worker_that_cannot_begin_says_why_in_one_line(crew: Crew) -> None:
+    worker = crew.start("worker", AI__URL="https://user:password@ai.example/analyze", AI__API_KEY="a key")
+
+    assert await worker.ends() == 2
+    assert worker.output.splitlines() == [
+        "tocsin: TOCSIN_AI__URL: must not carry credentials when TOCSIN_AI__API_KEY is set"
+    ]
+
+
 async def is_in(api: Api, path: str, status: str) -> bool:
     return bool((await api.get(path))["processing_status"] == status)
