@@ -8,7 +8,7 @@ from typing import TypeVar
 _T = TypeVar("_T")
 
 
-async def eventually(probe: Callable[[], Awaitable[_T]], within: float = 10, every: float = 0.02) -> _T:
+async def eventually(probe: Callable[[], Awaitable[_T]], within: float = 30, every: float = 0.02) -> _T:
     """Ask ``probe`` until it returns something true and does not raise AssertionError, and return that.
 
     Raises:
@@ -28,7 +28,7 @@ async def eventually(probe: Callable[[], Awaitable[_T]], within: float = 10, eve
         await asyncio.sleep(every)
 
 
-async def until(condition: Callable[[], _T], within: float = 10, every: float = 0.02) -> _T:
+async def until(condition: Callable[[], _T], within: float = 30, every: float = 0.02) -> _T:
     """Do as `eventually` does, for a condition that need not be awaited."""
 
     async def probe() -> _T:
@@ -37,7 +37,7 @@ async def until(condition: Callable[[], _T], within: float = 10, every: float = 
     return await eventually(probe, within, every)
 
 
-def until_blocking(condition: Callable[[], _T], within: float = 10, every: float = 0.02) -> _T:
+def until_blocking(condition: Callable[[], _T], within: float = 30, every: float = 0.02) -> _T:
     """Do as `until` does, in a test without an event loop."""
     return asyncio.run(until(condition, within, every))
 

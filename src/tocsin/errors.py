@@ -122,10 +122,12 @@ class AnalyzerError(TocsinError):
     """The AI gave no verdict."""
 
     code = "analyzer_error"
+    counts: ClassVar[bool] = True
+    """Whether a try that met it counts: not if the text cannot be to blame."""
 
 
 class AnalyzerOutage(AnalyzerError):
-    """The AI is not well: it says nothing of the text, and asking again later may work."""
+    """The AI is not well; asking again later may work."""
 
     code = "analyzer_outage"
     retryable = True
@@ -141,6 +143,13 @@ class AnalyzerUnreachable(AnalyzerOutage):
     """The AI could not be reached."""
 
     code = "analyzer_unreachable"
+    counts = False
+
+
+class AnalyzerBrokeOff(AnalyzerOutage):
+    """The AI broke the connection off."""
+
+    code = "analyzer_broke_off"
 
 
 class AnalyzerFailing(AnalyzerOutage):
@@ -153,6 +162,7 @@ class AnalyzerBusy(AnalyzerOutage):
     """The AI asked to be called less often."""
 
     code = "analyzer_busy"
+    counts = False
 
 
 class AnalyzerRefused(AnalyzerError):

@@ -17,6 +17,7 @@ from yarl import URL
 
 from tests.waiting import elapse
 from tocsin.errors import (
+    AnalyzerBrokeOff,
     AnalyzerBusy,
     AnalyzerError,
     AnalyzerFailing,
@@ -223,17 +224,16 @@ async def test_tls_with_a_server_that_has_none_is_unreachable() -> None:
     ],
 )
 @pytest.mark.parametrize("resets", [True, False])
-async def test_a_connection_that_breaks_is_unreachable(sent: bytes, resets: bool) -> None:
+async def test_a_connection_that_breaks_is_told_apart_from_none(sent: bytes, resets: bool) -> None:
     async def peer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(sent)
         await writer.drain()
         if resets:
             # Lingering for no time makes the kernel send RST instead of FIN.
-            lingering = struct.pack("ii", 1, 0)
-            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, lingering)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     async with tcp_server(peer) as url:
-        with pytest.raises(AnalyzerUnreachable):
+        with pytest.raises(AnalyzerBrokeOff):
             await ask(url)
 
 

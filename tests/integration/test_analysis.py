@@ -10,7 +10,7 @@ from tests.fixtures.posting import CALLER, assert_clock_is_sound, fetch, post, p
 from tests.fixtures.product import OpenWorker
 from tests.waiting import eventually
 from tocsin.bootstrap import Resources, open_worker_resources
-from tocsin.errors import AnalyzerBusy, AnalyzerRefused, AnalyzerTimeout
+from tocsin.errors import AnalyzerBusy, AnalyzerRefused, AnalyzerTimeout, AnalyzerUnreachable
 from tocsin.models.notification import ProcessingStatus
 from tocsin.models.verdict import Category
 from tocsin.settings import AiSettings, Settings
@@ -92,9 +92,11 @@ async def test_never_more_calls_are_in_the_air_than_there_are_slots(resources: R
     assert len(analyzer.asked) == 20
 
 
-@pytest.mark.parametrize("error", [AnalyzerTimeout(), AnalyzerBusy(retry_after=30)])
-async def test_an_outage_puts_the_job_back_for_later(
-    resources: Resources, worker: OpenWorker, error: Exception
+@pytest.mark.parametrize(
+    ("error", "tries"), [(AnalyzerTimeout(), 1), (AnalyzerUnreachable(), 0), (AnalyzerBusy(retry_after=30), 0)]
+)
+async def test_an_outage_puts_the_job_back_for_later_and_counts_only_if_the_text_may_be_to_blame(
+    resources: Resources, worker: OpenWorker, error: Exception, tries: int
 ) -> None:
     posted = await post(resources)
 
@@ -103,7 +105,7 @@ async def test_an_outage_puts_the_job_back_for_later(
 
     status = await resources.notifications.status(CALLER, posted.id)
     assert status.notification.processing_status is ProcessingStatus.PENDING
-    assert (status.tries, status.last_error) == (1, str(error))
+    assert (status.tries, status.last_error) == (tries, str(error))
     assert status.next_try_at is not None
     least = 30 if isinstance(error, AnalyzerBusy) else 1
     assert status.next_try_at - status.notification.created_at > timedelta(seconds=least)

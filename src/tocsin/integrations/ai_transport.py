@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from yarl import URL
 
 from tocsin.errors import (
+    AnalyzerBrokeOff,
     AnalyzerBusy,
     AnalyzerError,
     AnalyzerFailing,
@@ -61,7 +62,8 @@ class AiEndpoint:
 
         Raises:
             AnalyzerTimeout: the answer was not complete within the deadline.
-            AnalyzerUnreachable: no connection, or it broke.
+            AnalyzerUnreachable: no connection came about.
+            AnalyzerBrokeOff: it broke, or what answers does not speak HTTP.
             AnalyzerFailing: 5xx or 408.
             AnalyzerBusy: 429; ``retry_after`` is what the AI asked for, within 0..3600 seconds.
             AnalyzerRefused: any other 4xx, or a redirect: it would carry text and key to who knows where.
@@ -85,8 +87,10 @@ class AiEndpoint:
         except TimeoutError as error:
             raise AnalyzerTimeout(f"The AI did not answer within {self._timeout:g} seconds.") from error
         # A host name that cannot be encoded is a UnicodeError.
-        except (aiohttp.ClientError, OSError, UnicodeError) as error:
+        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL, UnicodeError) as error:
             raise AnalyzerUnreachable(f"The AI could not be reached: {_reason(error)}.") from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise AnalyzerBrokeOff(f"The AI broke off: {_reason(error)}.") from error
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:

@@ -162,9 +162,10 @@ class AnalysisService:
         return Judged(claimed, verdict)
 
     def _after_error(self, claimed: Claimed, error: AnalyzerError, era: int) -> Outcome:
-        counted = True
+        counted = error.counts
         if error.retryable:
-            counted = self._breaker.record_outage(claimed.lease.notification_id, error.retry_after, era)
+            # Told in any case: it is the breaker's business too.
+            counted &= self._breaker.record_outage(claimed.lease.notification_id, error.retry_after, era)
         else:
             self._breaker.record_success(era)
         tries = claimed.lease.tries if counted else claimed.lease.tries - 1
