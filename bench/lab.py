@@ -49,7 +49,8 @@ class Lab:
         self.valkey = valkey
         self.memory: dict[str, int] = {}
         self._secret = secrets.token_hex(32)
-        self._numbers = itertools.count(1)
+        self._sites = itertools.count(1)
+        self._programs = itertools.count(1)
 
     @cached_property
     def key(self) -> str:
@@ -59,12 +60,17 @@ class Lab:
         return str(json.loads(run(*_TOCSIN, "keys", "create", "bench", "--json", environment=environment))["key"])
 
     async def make_site(self, **settings: str) -> Site:
-        """Make a database with the schema, the key and nothing else; ``settings`` are variables without prefix."""
+        """Make a database with the schema, the key and nothing else; ``settings`` are variables without prefix.
+
+        Its Redis is its own as well: sites are copies of each other, and so would be the keys of cached pages.
+        """
         assert self.key
-        name = f"site_{next(self._numbers)}"
+        number = next(self._sites)
+        name = f"site_{number}"
         await execute(self.postgres.url, f"CREATE DATABASE {name} TEMPLATE {urlsplit(self.postgres.url).path[1:]}")
         url = urlunsplit(urlsplit(self.postgres.url)._replace(path=f"/{name}"))
-        return Site(url, self._environment(url) | {f"TOCSIN_{name}": value for name, value in settings.items()})
+        environment = self._environment(url, number)
+        return Site(url, environment | {f"TOCSIN_{name}": value for name, value in settings.items()})
 
     async def settle(self, site: Site) -> None:
         """Have PostgreSQL do now what it would do about a filled table during the measurement."""
@@ -108,15 +114,15 @@ class Lab:
 
     @contextmanager
     def _program(self, name: str, *arguments: str, environment: dict[str, str]) -> Iterator[Program]:
-        log = self.folder / f"{name}-{next(self._numbers)}.log"
+        log = self.folder / f"{name}-{next(self._programs)}.log"
         with Program(name, *arguments, environment=environment, log=log) as program:
             yield program
 
-    def _environment(self, database_url: str) -> dict[str, str]:
+    def _environment(self, database_url: str, redis_number: int = 0) -> dict[str, str]:
         return {
             "TOCSIN_SECRET": self._secret,
             "TOCSIN_DATABASE__URL": database_url,
-            "TOCSIN_REDIS__BROKER_URL": self.valkey.url,
+            "TOCSIN_REDIS__BROKER_URL": urlunsplit(urlsplit(self.valkey.url)._replace(path=f"/{redis_number}")),
         }
 
 
