@@ -75,7 +75,12 @@ def test_the_manual_lists_every_code_of_an_error() -> None:
     inside = (errors.AnalyzerError, errors.ConfigurationError, errors.StartFailed)
     kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.TocsinError)]
     ours = {kind.code for kind in kinds if not issubclass(kind, inside) and kind is not errors.TocsinError}
-    ours |= set(problems._CODES.values()) | {"malformed_json", "internal_error"}
+    ours |= set(problems._CODES.values()) | {
+        "malformed_json",
+        "internal_error",
+        "malformed_request",
+        "headers_too_large",
+    }
 
     told = re.findall(r"^\| \d{3} \| `(\w+)`", text_of("docs/api.md"), re.MULTILINE)
 

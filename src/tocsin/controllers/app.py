@@ -19,6 +19,12 @@ Authorize with a **service key** (`tcs_…`, may act for any user) or an **inbox
 service key). Every error is `application/problem+json` (RFC 9457) and says what to do.
 """
 
+_TAGS = [
+    {"name": "notifications", "description": "One message for one user each, and what the AI made of it."},
+    {"name": "inboxes", "description": "All notifications of one user: counts, what changed, and who may look."},
+    {"name": "operations", "description": "For those who run it; no credential needed."},
+]
+
 
 def create_app(opened: AbstractAsyncContextManager[Resources], max_body_bytes: int) -> FastAPI:
     """Return the application; it enters ``opened`` at its start and leaves it at its end."""
@@ -37,6 +43,7 @@ def create_app(opened: AbstractAsyncContextManager[Resources], max_body_bytes: i
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        openapi_tags=_TAGS,
         separate_input_output_schemas=False,
         generate_unique_id_function=_operation_id,
     )

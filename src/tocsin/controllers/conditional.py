@@ -6,7 +6,10 @@ from typing import Annotated, Any, Final
 
 from fastapi import Header, Response
 
-IfNoneMatch = Annotated[str | None, Header(description="An ETag of an earlier answer; `304` if nothing changed since.")]
+IfNoneMatch = Annotated[
+    str | None,
+    Header(alias="If-None-Match", description="An ETag of an earlier answer; `304` if nothing changed since."),
+]
 
 _HEADERS: Final = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
 _ETAG_HEADER: Final = {"ETag": {"description": "Changes when the answer does.", "schema": {"type": "string"}}}

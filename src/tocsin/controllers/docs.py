@@ -9,6 +9,7 @@ from starlette.staticfiles import StaticFiles
 
 from tocsin.controllers import problems
 from tocsin.controllers.v1.fields import JSON_VALUE_SCHEMA
+from tocsin.controllers.v1.notification_schemas import JUDGED_EXAMPLE
 
 router = APIRouter(include_in_schema=False)
 
@@ -46,7 +47,10 @@ def install(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         document = generate()
-        document["components"]["schemas"].update(problems.schemas(), JsonValue=JSON_VALUE_SCHEMA)
+        schemas = document["components"]["schemas"]
+        schemas.update(problems.schemas(), JsonValue=JSON_VALUE_SCHEMA)
+        # Here, since FastAPI leaves what is null out of the examples that it is given.
+        schemas["NotificationOut"]["examples"] = [JUDGED_EXAMPLE]
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation has it

@@ -31,7 +31,6 @@ _STATUS: Final[dict[type[errors.TocsinError], int]] = {
 # The words of RFC 9110, which Python knows since 3.13.
 _PHRASES: Final = {413: "Content Too Large", 422: "Unprocessable Content"}
 _CODES: Final = {
-    400: "bad_request",
     404: "not_found",
     405: "method_not_allowed",
     413: "body_too_large",

@@ -4,7 +4,9 @@ import json
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
+from uuid import UUID
 
+from fastapi import Path
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, JsonValue
 
 from tocsin.models.notification import DATA_MAX_BYTES, IDEMPOTENCY_KEY_MAX, LINK_MAX, SOURCE_MAX, TEXT_MAX, TITLE_MAX
@@ -112,9 +114,13 @@ def _utc(value: datetime) -> datetime:
         raise ValueError("must be within the years 1 to 9999 in UTC") from None
 
 
+USER_EXAMPLE: Final = "018f2f6e-7c1a-7a53-9d2b-3f1f4a6c8e01"
+NOTIFICATION_EXAMPLE: Final = "01981c5e-4b7a-7c3e-8f21-6d2b9a0c4e55"
+UserId = Annotated[UUID, Path(description="Whose inbox; any UUID.", examples=[USER_EXAMPLE])]
+NotificationId = Annotated[UUID, Path(description="From the answer to its creation.", examples=[NOTIFICATION_EXAMPLE])]
 Title = Annotated[
     str,
-    Field(min_length=1, max_length=TITLE_MAX, json_schema_extra=_NOT_BLANK, description="One line, not blank."),
+    Field(min_length=1, max_length=TITLE_MAX, json_schema_extra=_NOT_BLANK, description="Not blank."),
     AfterValidator(_text),
 ]
 BodyText = Annotated[

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
@@ -10,6 +9,7 @@ from tocsin.controllers.conditional import NOT_MODIFIED, IfNoneMatch, tagged_by_
 from tocsin.controllers.dependencies import CallerOf, ResourcesOf
 from tocsin.controllers.guard import GuardedRoute
 from tocsin.controllers.problems import declare
+from tocsin.controllers.v1.fields import UserId
 from tocsin.controllers.v1.inbox_schemas import ChangesOut, InboxOut, TokenOut, TokenRequest
 from tocsin.services.inboxes import MAX_CHANGES
 
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api/v1/inboxes", tags=["inboxes"], route_class=Guard
     response_model=InboxOut,
     responses={**declare(401, 403, 404, 422), **NOT_MODIFIED},
 )
-async def get(caller: CallerOf, resources: ResourcesOf, user_id: UUID, if_none_match: IfNoneMatch = None) -> Response:
+async def get(caller: CallerOf, resources: ResourcesOf, user_id: UserId, if_none_match: IfNoneMatch = None) -> Response:
     """Version, position and exact unread counts."""
     overview = await resources.inboxes.overview(caller, user_id)
     return tagged_by_content(InboxOut.of(overview).model_dump_json().encode(), if_none_match)
@@ -32,7 +32,7 @@ async def get(caller: CallerOf, resources: ResourcesOf, user_id: UUID, if_none_m
 async def get_changes(
     caller: CallerOf,
     resources: ResourcesOf,
-    user_id: UUID,
+    user_id: UserId,
     since: Annotated[str | None, Query(max_length=200, description="A position; without it, `reset`.")] = None,
     limit: Annotated[int, Query(ge=1, le=MAX_CHANGES)] = 100,
 ) -> ChangesOut:
@@ -47,7 +47,7 @@ async def get_changes(
     responses=declare(400, 401, 403, 413, 415, 422),
 )
 async def mint_token(
-    caller: CallerOf, resources: ResourcesOf, user_id: UUID, body: TokenRequest | None = None
+    caller: CallerOf, resources: ResourcesOf, user_id: UserId, body: TokenRequest | None = None
 ) -> TokenOut:
     """A token for a user's browser. Needs a service key with both scopes."""
     ttl = timedelta(seconds=body.ttl) if body and body.ttl else None

@@ -8,6 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from tocsin.controllers.v1.fields import (
+    NOTIFICATION_EXAMPLE,
+    USER_EXAMPLE,
     BodyText,
     Confidence,
     Data,
@@ -27,14 +29,33 @@ from tocsin.services.notifications import AnalysisStatus
 BATCH_MAX = 1_000
 WAIT_MAX = 30
 
-_USER = "018f2f6e-7c1a-7a53-9d2b-3f1f4a6c8e01"
 _EXAMPLE: JsonDict = {
-    "user_id": _USER,
+    "user_id": USER_EXAMPLE,
     "title": "Payment failed",
     "text": "Payment of order 4711 failed: card was declined by the bank.",
     "source": "billing",
     "link": "https://example.com/orders/4711",
     "data": {"order": 4711},
+}
+_OTHER_EXAMPLE: JsonDict = {
+    "user_id": USER_EXAMPLE,
+    "title": "Backup done",
+    "text": "The nightly backup of db-1 took 4 minutes.",
+}
+JUDGED_EXAMPLE: JsonDict = {
+    "id": NOTIFICATION_EXAMPLE,
+    **_EXAMPLE,
+    "created_at": "2026-01-31T12:00:00.123000Z",
+    "read_at": None,
+    "deleted_at": None,
+    "version": 3,
+    "processing_status": "completed",
+    "category": "critical",
+    "confidence": 0.87,
+    "keywords": ["failed", "declined", "card"],
+    "analyzer": "http",
+    "analyzed_at": "2026-01-31T12:00:02.041377Z",
+    "error": None,
 }
 
 
@@ -66,7 +87,7 @@ class BatchItem(NotificationCreate):
 class BatchCreate(BaseModel):
     """New notifications, taken in together or not at all."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"items": [_EXAMPLE, _OTHER_EXAMPLE]}]})
 
     items: Annotated[list[BatchItem], Field(min_length=1, max_length=BATCH_MAX)]
 
@@ -181,7 +202,7 @@ class ListQuery(_Selection):
 class MarkRead(_Selection):
     """Which notifications of an inbox to mark read."""
 
-    model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": _USER}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"user_id": USER_EXAMPLE}]})
 
     user_id: UUID
     min_confidence: Annotated[Confidence, Number] | None = None

@@ -1,7 +1,6 @@
 """Routes of notifications."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response
 from starlette.convertors import Convertor, register_url_convertor
@@ -10,7 +9,7 @@ from tocsin.controllers.conditional import NOT_MODIFIED, IfNoneMatch, knows, tag
 from tocsin.controllers.dependencies import CallerOf, ResourcesOf
 from tocsin.controllers.guard import GuardedRoute
 from tocsin.controllers.problems import declare
-from tocsin.controllers.v1.fields import IdempotencyKey
+from tocsin.controllers.v1.fields import IdempotencyKey, NotificationId
 from tocsin.controllers.v1.notification_schemas import (
     WAIT_MAX,
     BatchCreate,
@@ -145,7 +144,7 @@ async def mark_many_read(caller: CallerOf, resources: ResourcesOf, body: MarkRea
     responses={**declare(401, 403, 404, 422), **NOT_MODIFIED},
 )
 async def get(
-    caller: CallerOf, resources: ResourcesOf, notification_id: UUID, if_none_match: IfNoneMatch = None
+    caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId, if_none_match: IfNoneMatch = None
 ) -> Response:
     """Everything known of it."""
     notification = await resources.notifications.get(caller, notification_id)
@@ -161,7 +160,7 @@ async def get(
 async def get_status(
     caller: CallerOf,
     resources: ResourcesOf,
-    notification_id: UUID,
+    notification_id: NotificationId,
     wait: Annotated[
         float, Query(ge=0, le=WAIT_MAX, allow_inf_nan=False, description="Seconds to wait until it is final.")
     ] = 0,
@@ -173,13 +172,13 @@ async def get_status(
 
 
 @router.post("/{notification_id:notification_id}/read", summary="Mark read", responses=declare(401, 403, 404, 422))
-async def mark_read(caller: CallerOf, resources: ResourcesOf, notification_id: UUID) -> NotificationOut:
+async def mark_read(caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId) -> NotificationOut:
     """Note that it was seen; again changes nothing."""
     return NotificationOut.of(await resources.notifications.mark_read(caller, notification_id))
 
 
 @router.post("/{notification_id:notification_id}/unread", summary="Mark unread", responses=declare(401, 403, 404, 422))
-async def mark_unread(caller: CallerOf, resources: ResourcesOf, notification_id: UUID) -> NotificationOut:
+async def mark_unread(caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId) -> NotificationOut:
     """Note that it is to be seen again; again changes nothing."""
     return NotificationOut.of(await resources.notifications.mark_unread(caller, notification_id))
 
@@ -190,7 +189,7 @@ async def mark_unread(caller: CallerOf, resources: ResourcesOf, notification_id:
     summary="Analyse again",
     responses=declare(401, 403, 404, 422),
 )
-async def analyse_again(caller: CallerOf, resources: ResourcesOf, notification_id: UUID) -> NotificationOut:
+async def analyse_again(caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId) -> NotificationOut:
     """Have it judged anew; the old verdict stays until then. What still waits for its analysis is left alone."""
     return NotificationOut.of(await resources.notifications.analyse_again(caller, notification_id))
 
@@ -198,7 +197,7 @@ async def analyse_again(caller: CallerOf, resources: ResourcesOf, notification_i
 @router.delete(
     "/{notification_id:notification_id}", status_code=204, summary="Delete", responses=declare(401, 403, 404, 422)
 )
-async def delete(caller: CallerOf, resources: ResourcesOf, notification_id: UUID) -> None:
+async def delete(caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId) -> None:
     """Take it out of the inbox; it can be restored for a while."""
     await resources.notifications.delete(caller, notification_id)
 
@@ -206,7 +205,7 @@ async def delete(caller: CallerOf, resources: ResourcesOf, notification_id: UUID
 @router.post(
     "/{notification_id:notification_id}/restore", summary="Undo a deletion", responses=declare(401, 403, 404, 409, 422)
 )
-async def restore(caller: CallerOf, resources: ResourcesOf, notification_id: UUID) -> NotificationOut:
+async def restore(caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId) -> NotificationOut:
     """Put it back into the inbox; `409` if it was deleted too long ago."""
     return NotificationOut.of(await resources.notifications.restore(caller, notification_id))
 
