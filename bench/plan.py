@@ -15,7 +15,7 @@ class Plan:
     backlog: int
 
 
-QUICK = Plan(turns=2, turn=0.5, rows=60_000, inbox=20_000, analysis_window=5, backlog=3_000)
+QUICK = Plan(turns=2, turn=0.4, rows=40_000, inbox=20_000, analysis_window=4, backlog=2_000)
 DEFAULT = Plan(turns=4, turn=1.2, rows=1_000_000, inbox=100_000, analysis_window=14, backlog=10_000)
 FULL = Plan(turns=6, turn=2, rows=10_000_000, inbox=1_000_000, analysis_window=30, backlog=20_000)
 
