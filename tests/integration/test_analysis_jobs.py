@@ -19,8 +19,7 @@ async def claim(database: Database, *ids: UUID, lease_time: timedelta = LONG) ->
 
 
 async def holds(database: Database, lease: Lease) -> bool:
-    leases = {lease.notification_id: lease.id}
-    return await database.transaction(lambda uow: uow.jobs.lock_held(leases)) == {lease.notification_id}
+    return await database.transaction(lambda uow: uow.jobs.lock_held([lease])) == {lease.id}
 
 
 async def test_a_claimed_job_cannot_be_claimed_again(resources: Resources, database: Database) -> None:
@@ -94,10 +93,11 @@ async def test_renewal_does_not_wait_for_whoever_is_writing_the_result(
     resources: Resources, database: Database
 ) -> None:
     ids = [n.id for n in await post_many(resources, 2)]
-    leases = {lease.notification_id: lease.id for lease in await claim(database, *ids)}
+    claimed = await claim(database, *ids)
+    leases = {lease.notification_id: lease.id for lease in claimed}
 
     async def write(uow: UnitOfWork) -> None:
-        await uow.jobs.lock_held({ids[0]: leases[ids[0]]})
+        await uow.jobs.lock_held(claimed[:1])
         async with asyncio.timeout(10):
             await database.transaction(lambda other: other.jobs.renew(leases, LONG))
 

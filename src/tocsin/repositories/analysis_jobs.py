@@ -4,7 +4,7 @@ Leases are told apart by their random id alone. Time cannot tell them apart, sin
 the number of tries, since it starts again with a re-analysis.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
@@ -79,7 +79,7 @@ _RENEW = (
     .execution_options(synchronize_session=False)
 )
 _LOCK_HELD = (
-    select(AnalysisJob.notification_id)
+    select(AnalysisJob.lease)
     .join(_held, _HELD)
     .order_by(AnalysisJob.notification_id)
     .with_for_update(of=AnalysisJob, key_share=False)
@@ -178,10 +178,11 @@ class AnalysisJobRepository:
         }
         await self._session.execute(_RENEW, parameters)
 
-    async def lock_held(self, leases: Mapping[UUID, UUID]) -> set[UUID]:
-        """Lock the jobs whose lease (by notification id) is still the given one; return their ids."""
-        parameters = {"ids": list(leases), "leases": list(leases.values())}
-        return set(await self._session.scalars(_LOCK_HELD, parameters))
+    async def lock_held(self, leases: Iterable[Lease]) -> set[UUID]:
+        """Lock the jobs that still have one of ``leases``; return the ids of these leases."""
+        pairs = [(lease.notification_id, lease.id) for lease in leases]
+        parameters = {"ids": [job for job, _ in pairs], "leases": [lease for _, lease in pairs]}
+        return {lease for lease in await self._session.scalars(_LOCK_HELD, parameters) if lease}
 
     async def put_back(self, jobs: Sequence[PutBack]) -> None:
         """Give back locked jobs in one statement."""

@@ -61,21 +61,23 @@ Outcome = Started | Judged | GivenUp | Postponed
 
 
 async def apply_outcomes(uow: UnitOfWork, outcomes: Sequence[Outcome], clock: Clock) -> list[bool]:
-    """Apply ``outcomes`` in their order; return for each whether its lease was still held."""
+    """Apply ``outcomes`` in their order; return for each whether its lease was still held.
+
+    Two of them may be about one notification: a lease that was lost, for example by a deletion that was undone, and
+    the one that took its place. There must be at most one for each lease.
+    """
     inboxes = await uow.inboxes.lock({outcome.claimed.message.user_id for outcome in outcomes})
-    leases = [outcome.claimed.lease for outcome in outcomes]
-    held = await uow.jobs.lock_held({lease.notification_id: lease.id for lease in leases})
-    notifications = await uow.notifications.get_many(held)
-    for outcome in outcomes:
-        if outcome.claimed.lease.notification_id in held:
-            notification = notifications[outcome.claimed.lease.notification_id]
-            _apply(inboxes[notification.user_id], notification, outcome, clock)
-    alive = [outcome for outcome in outcomes if outcome.claimed.lease.notification_id in held]
+    held = await uow.jobs.lock_held(outcome.claimed.lease for outcome in outcomes)
+    alive = [outcome for outcome in outcomes if outcome.claimed.lease.id in held]
+    notifications = await uow.notifications.get_many({outcome.claimed.lease.notification_id for outcome in alive})
+    for outcome in alive:
+        notification = notifications[outcome.claimed.lease.notification_id]
+        _apply(inboxes[notification.user_id], notification, outcome, clock)
     if finished := [o.claimed.lease.notification_id for o in alive if isinstance(o, Judged | GivenUp)]:
         await uow.jobs.withdraw(finished)
-    if postponed := [_put_back(outcome) for outcome in alive if isinstance(outcome, Postponed)]:
-        await uow.jobs.put_back(postponed)
-    return [lease.notification_id in held for lease in leases]
+    if back := [_put_back(outcome) for outcome in alive if isinstance(outcome, Postponed)]:
+        await uow.jobs.put_back(back)
+    return [outcome.claimed.lease.id in held for outcome in outcomes]
 
 
 def _apply(inbox: Inbox, notification: Notification, outcome: Outcome, clock: Clock) -> None:
