@@ -33,6 +33,7 @@ from tocsin.services.patient_analyzer import PatientAnalyzer
 from tocsin.services.ports import Analyzer, Clock, Doorbell, PageCache
 from tocsin.services.retry_policy import RetryPolicy
 from tocsin.services.slots import Slots
+from tocsin.services.turnstile import Turnstile
 from tocsin.settings import AiSettings, RedisSettings, Settings
 from tocsin.telemetry import BREAKER_STATE
 
@@ -118,14 +119,16 @@ async def open_resources(settings: Settings, *, clock: Clock = utc_now) -> Async
         intake = IntakeService(database, doorbell, settings.api.ingest_queue)
         stack.push_async_callback(intake.drain)
         undo = timedelta(seconds=settings.inbox.undo)
+        # Half of the connections stay free for what is quick: keys, creates, single notifications.
+        turnstile = Turnstile(settings.database.pool_size // 2, settings.database.pool_timeout)
         yield Resources(
             database=database,
             doorbell=doorbell,
             access=build_access(settings, database, clock),
             intake=intake,
             notifications=NotificationService(database, doorbell, finality, undo, clock),
-            inboxes=InboxService(database, clock),
-            pages=PageService(database, cache, CursorCodec(settings.secret.get_secret_value())),
+            inboxes=InboxService(database, turnstile, clock),
+            pages=PageService(database, cache, CursorCodec(settings.secret.get_secret_value()), turnstile),
             finality=finality,
         )
 

@@ -1,6 +1,7 @@
 """Errors that any path may give: unknown paths, wrong methods, and what no answer may leak."""
 
 import re
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -91,9 +92,8 @@ async def test_a_request_id_follows_the_notification_to_the_worker(app: FastAPI,
     response = await api.post(NOTIFICATIONS, json=draft(), headers={"X-Request-ID": "from-billing"})
 
     database = app.state.resources.database
-    notification_id = response.json()["id"]
-    job = await database.read(lambda uow: uow.jobs.get(notification_id))
-    assert job.request_id == "from-billing"
+    jobs = await database.read(lambda uow: uow.jobs.get_many([UUID(response.json()["id"])]))
+    assert [job.request_id for job in jobs.values()] == ["from-billing"]
 
 
 async def test_nothing_internal_leaks_from_an_unexpected_error(app: FastAPI, service_key: str) -> None:

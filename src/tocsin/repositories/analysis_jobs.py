@@ -41,6 +41,7 @@ _LEASE_TIME = bindparam("lease_time", type_=Interval)
 _held = func.unnest(_IDS, bindparam("leases", type_=ARRAY(Uuid))).table_valued("id", "lease").render_derived()
 _HELD = and_(AnalysisJob.notification_id == _held.c.id, AnalysisJob.lease == _held.c.lease)
 
+_BY_ID = select(AnalysisJob).where(AnalysisJob.notification_id == any_(_IDS))
 _due = (
     select(AnalysisJob.notification_id)
     .where(AnalysisJob.notification_id == any_(_IDS), AnalysisJob.available_at <= _NOW)
@@ -160,9 +161,10 @@ class AnalysisJobRepository:
             {"ids": [*ids]},
         )
 
-    async def get(self, notification_id: UUID) -> AnalysisJob | None:
-        """Return the job, if work is left."""
-        return await self._session.get(AnalysisJob, notification_id)
+    async def get_many(self, ids: Collection[UUID]) -> dict[UUID, AnalysisJob]:
+        """Return the jobs of those of ``ids`` of which work is left."""
+        found = await self._session.scalars(_BY_ID, {"ids": list(ids)})
+        return {job.notification_id: job for job in found}
 
     async def claim(self, ids: Collection[UUID], lease_time: timedelta) -> list[Lease]:
         """Claim what is claimable among ``ids``; the rest is leased elsewhere, scheduled for later, or gone."""

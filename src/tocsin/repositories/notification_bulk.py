@@ -5,11 +5,10 @@ million notifications would hold the event loop up. The inboxes of a step must b
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, bindparam, delete, func, null, select, update
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, bindparam, delete, func, null, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.models.inbox import Inbox
@@ -19,55 +18,41 @@ from tocsin.repositories.notification_pages import NotificationFilter, Order, co
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
 
 
-@dataclass(frozen=True, slots=True)
-class MarkedRead:
-    """One step: how many were marked, and the id it came to, None if none is left."""
-
-    count: int
-    last_id: UUID | None
-
-
 class NotificationBulkRepository:
     """Bulk changes of one unit of work."""
 
     def __init__(self, session: AsyncSession) -> None:
         self._session = session
 
-    async def mark_read(
-        self,
-        inbox: Inbox,
-        wanted: NotificationFilter,
-        up_to: int | None,
-        after: UUID | None,
-        now: datetime,
-        limit: int,
-    ) -> MarkedRead:
-        """Mark read the next ``limit`` unread ones after id ``after`` that match and did not change after ``up_to``."""
-        terms = [
-            *conditions(wanted),
-            Notification.read_at.is_(None),
-        ]
-        if up_to is not None:
-            terms.append(Notification.version <= up_to)
+    async def unread(self, wanted: NotificationFilter, up_to: int | None, after: UUID | None, limit: int) -> list[UUID]:
+        """Return the next ``limit`` unread ones after id ``after`` that match and did not change after ``up_to``.
+
+        May read a whole inbox to find none, so no lock should be held meanwhile.
+        """
+        terms = _unread_terms(wanted, up_to)
         if after is not None:
             terms.append(Notification.id > after)
-        in_order = ordering(Order.OLDEST, wanted)
-        picked = select(Notification.id).where(*terms).order_by(*in_order).limit(limit).subquery("picked")
-        numbered = select(picked.c.id, func.row_number().over(order_by=picked.c.id).label("number")).subquery(
-            "numbered"
-        )
+        statement = select(Notification.id).where(*terms).order_by(*ordering(Order.OLDEST, wanted)).limit(limit)
+        return list(await self._session.scalars(statement))
+
+    async def mark_read(
+        self, inbox: Inbox, ids: Collection[UUID], wanted: NotificationFilter, up_to: int | None, now: datetime
+    ) -> int:
+        """Mark read those of ``ids`` that still are as `unread` found them; return how many that were."""
+        found = select(Notification.id).where(Notification.id == any_(_IDS), *_unread_terms(wanted, up_to)).subquery()
+        numbered = select(found.c.id, func.row_number().over(order_by=found.c.id).label("number")).subquery("numbered")
         statement = (
             update(Notification)
             .where(Notification.id == numbered.c.id)
             .values(read_at=now, version=inbox.version + numbered.c.number)
-            .returning(Notification.id, Notification.severity)
+            .returning(Notification.severity)
             .execution_options(synchronize_session=False)
         )
-        rows = (await self._session.execute(statement)).all()
-        for row in rows:
-            inbox.count(Severity(row.severity), -1)
-        inbox.version += len(rows)
-        return MarkedRead(len(rows), max((row.id for row in rows), default=None))
+        severities = (await self._session.scalars(statement, {"ids": list(ids)})).all()
+        for severity in severities:
+            inbox.count(Severity(severity), -1)
+        inbox.version += len(severities)
+        return len(severities)
 
     async def deleted_before(self, moment: datetime, limit: int, *, blanked: bool) -> dict[UUID, UUID]:
         """Return id → user of at most ``limit`` tombstones from before ``moment``, oldest first.
@@ -110,3 +95,10 @@ class NotificationBulkRepository:
         for row in await self._session.execute(statement, {"ids": list(ids)}):
             floors[row.user_id] = max(row.version, floors.get(row.user_id, 0))
         return floors
+
+
+def _unread_terms(wanted: NotificationFilter, up_to: int | None) -> list[ColumnElement[bool]]:
+    terms = [*conditions(wanted), Notification.read_at.is_(None)]
+    if up_to is not None:
+        terms.append(Notification.version <= up_to)
+    return terms

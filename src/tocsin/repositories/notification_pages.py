@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, UnaryExpression, select, tuple_
+from sqlalchemy import ColumnElement, Select, UnaryExpression, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.models.notification import Notification, ProcessingStatus, Severity, first_id_after, first_id_at
@@ -114,3 +114,8 @@ class NotificationPageRepository:
             .limit(limit)
         )
         return (await self._session.scalars(statement)).all()
+
+    async def count_changed_since(self, user_id: UUID, version: int, limit: int) -> int:
+        """Count those notifications, tombstones too, but not beyond ``limit``."""
+        changed = select(Notification.version).where(Notification.user_id == user_id, Notification.version > version)
+        return await self._session.scalar(select(func.count()).select_from(changed.limit(limit).subquery())) or 0

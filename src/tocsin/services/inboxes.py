@@ -10,15 +10,16 @@ from tocsin.errors import InvalidPosition
 from tocsin.models.api_key import Scope
 from tocsin.models.inbox import Inbox
 from tocsin.models.notification import Notification
-from tocsin.repositories.notification_bulk import MarkedRead
 from tocsin.repositories.notification_pages import NotificationFilter
 from tocsin.repositories.unit_of_work import Database, UnitOfWork
 from tocsin.services.access import Caller
 from tocsin.services.ports import Clock
 from tocsin.services.positions import Position
+from tocsin.services.turnstile import Turnstile
 
 MAX_CHANGES: Final = 1_000
 _STEP: Final = 1_000
+_FIRST_ID: Final = UUID(int=0)
 _BULK_SECONDS: Final = 10.0
 
 
@@ -79,8 +80,9 @@ class BulkChange:
 class InboxService:
     """Use cases of a whole inbox."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, turnstile: Turnstile, clock: Clock) -> None:
         self._database = database
+        self._turnstile = turnstile
         self._clock = clock
 
     async def overview(self, caller: Caller, user_id: UUID) -> InboxOverview:
@@ -116,15 +118,20 @@ class InboxService:
             raise ValueError("mark_all_read needs a user_id")
         user_id = wanted.user_id
         caller.require_inbox(user_id, Scope.WRITE)
+        wanted = replace(wanted, read=None)
         version = await self._version_of(up_to)
         deadline = time.monotonic() + _BULK_SECONDS
-        done = BulkChange(0, 0, complete=False)
-        after: UUID | None = None
-        while not done.complete and time.monotonic() < deadline:
-            step, inbox_version = await self._mark_read_step(user_id, wanted, version, after)
-            after = step.last_id
-            done = BulkChange(done.changed + step.count, inbox_version, complete=step.count < _STEP)
-        return done
+        changed, ids, more = 0, [_FIRST_ID], True
+        while more and time.monotonic() < deadline:
+            ids = await self._unread(wanted, version, ids[-1])
+            changed += await self._mark_read(user_id, ids, wanted, version) if ids else 0
+            more = len(ids) == _STEP
+        clocks = await self._database.read(lambda uow: uow.inboxes.clocks([user_id]))
+        return BulkChange(changed, clocks[user_id].version, complete=not more)
+
+    async def _unread(self, wanted: NotificationFilter, up_to: int | None, after: UUID) -> list[UUID]:
+        async with self._turnstile.passage():
+            return await self._database.read(lambda uow: uow.bulk.unread(wanted, up_to, after, _STEP))
 
     async def _version_of(self, up_to: str | None) -> int | None:
         if up_to is None:
@@ -134,15 +141,12 @@ class InboxService:
             raise InvalidPosition("This position belongs to an earlier epoch; read the inbox again to get a new one.")
         return position.version
 
-    async def _mark_read_step(
-        self, user_id: UUID, wanted: NotificationFilter, up_to: int | None, after: UUID | None
-    ) -> tuple[MarkedRead, int]:
-        async def work(uow: UnitOfWork) -> tuple[MarkedRead, int]:
-            inbox = (await uow.inboxes.lock([user_id])).get(user_id)
-            if inbox is None:
-                return MarkedRead(0, None), 0
-            step = await uow.bulk.mark_read(inbox, replace(wanted, read=None), up_to, after, self._clock(), _STEP)
-            return step, inbox.version
+    async def _mark_read(
+        self, user_id: UUID, ids: Sequence[UUID], wanted: NotificationFilter, up_to: int | None
+    ) -> int:
+        async def work(uow: UnitOfWork) -> int:
+            inbox = (await uow.inboxes.lock([user_id]))[user_id]
+            return await uow.bulk.mark_read(inbox, ids, wanted, up_to, self._clock())
 
         return await self._database.transaction(work)
 
@@ -159,9 +163,9 @@ def _servable(since: Position, now: Position, inbox: Inbox | None) -> bool:
 
 
 async def _page_of_changes(uow: UnitOfWork, overview: InboxOverview, since: Position, limit: int) -> Changes:
-    found = await uow.pages.changed_since(overview.user_id, since.version, MAX_CHANGES + 1)
-    if len(found) > MAX_CHANGES:
+    if await uow.pages.count_changed_since(overview.user_id, since.version, MAX_CHANGES + 1) > MAX_CHANGES:
         return Changes(overview, overview.position, (), reset=True, more=False)
+    found = await uow.pages.changed_since(overview.user_id, since.version, limit + 1)
     page = found[:limit]
     more = len(found) > limit
     end = replace(overview.position, version=page[-1].version) if more else overview.position

@@ -1,11 +1,14 @@
 """Single notifications: read one, and change it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
+from tocsin.coalescer import Coalescer
 from tocsin.errors import NotFound, UndoExpired
+from tocsin.models.analysis_job import AnalysisJob
 from tocsin.models.api_key import Scope
 from tocsin.models.inbox import Inbox
 from tocsin.models.notification import Notification
@@ -14,6 +17,9 @@ from tocsin.services.access import Caller
 from tocsin.services.finality_watch import FinalityWatch
 from tocsin.services.ports import Clock, Doorbell
 from tocsin.telemetry import current_request_id
+
+_MAX_STATUSES: Final = 200
+_MAX_WAITING: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,10 @@ class NotificationService:
         self._finality = finality
         self._undo = undo
         self._clock = clock
+        # Together for all that ask: those who wait for their verdicts are often woken at the same moment.
+        self._statuses: Coalescer[UUID, AnalysisStatus | None] = Coalescer(
+            self._read_statuses, max_batch=_MAX_STATUSES, max_waiting=_MAX_WAITING
+        )
 
     async def get(self, caller: Caller, notification_id: UUID) -> Notification:
         """Return the notification."""
@@ -129,16 +139,29 @@ class NotificationService:
 
     async def _status(self, caller: Caller, notification_id: UUID) -> AnalysisStatus:
         caller.require(Scope.READ)
+        status = await self._statuses.submit(notification_id)
+        if status is None:
+            raise NotFound
+        _visible(caller, status.notification, Scope.READ)
+        return status
 
-        async def work(uow: UnitOfWork) -> AnalysisStatus:
-            notification = _visible(caller, await uow.notifications.get(notification_id), Scope.READ)
-            job = None if notification.processing_status.is_final else await uow.jobs.get(notification_id)
-            if job is None:
-                return AnalysisStatus(notification, notification.tries, None, notification.error)
-            waiting = job.lease is None
-            return AnalysisStatus(notification, job.tries, job.available_at if waiting else None, job.last_error)
+    async def _read_statuses(self, ids: Sequence[UUID]) -> Sequence[AnalysisStatus | None]:
+        async def work(uow: UnitOfWork) -> list[AnalysisStatus | None]:
+            notifications = await uow.notifications.get_many(set(ids))
+            waiting = [one.id for one in notifications.values() if not one.processing_status.is_final]
+            jobs = await uow.jobs.get_many(waiting) if waiting else {}
+            return [_status_of(notifications.get(item), jobs.get(item)) for item in ids]
 
         return await self._database.snapshot(work)
+
+
+def _status_of(notification: Notification | None, job: AnalysisJob | None) -> AnalysisStatus | None:
+    if notification is None:
+        return None
+    if job is None:
+        return AnalysisStatus(notification, notification.tries, None, notification.error)
+    waits = job.lease is None
+    return AnalysisStatus(notification, job.tries, job.available_at if waits else None, job.last_error)
 
 
 def _visible(caller: Caller, notification: Notification | None, scope: Scope) -> Notification:

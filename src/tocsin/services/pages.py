@@ -20,6 +20,7 @@ from tocsin.repositories.unit_of_work import Database, UnitOfWork
 from tocsin.services.access import Caller, InboxCaller
 from tocsin.services.cursors import CursorCodec, canonical
 from tocsin.services.ports import PageCache
+from tocsin.services.turnstile import Turnstile
 
 _MAX_CACHED_BYTES: Final = 64 * 1024
 _MAX_WAITING: Final = 10_000
@@ -62,10 +63,11 @@ class RenderedPage:
 class PageService:
     """Lists notifications."""
 
-    def __init__(self, database: Database, cache: PageCache, cursors: CursorCodec) -> None:
+    def __init__(self, database: Database, cache: PageCache, cursors: CursorCodec, turnstile: Turnstile) -> None:
         self._database = database
         self._cache = cache
         self._cursors = cursors
+        self._turnstile = turnstile
         self._clocks: Coalescer[UUID, Clock] = Coalescer(
             self._read_clocks, max_batch=_MAX_WAITING, max_waiting=_MAX_WAITING
         )
@@ -81,7 +83,8 @@ class PageService:
         wanted = query.wanted
         if wanted.user_id is None:
             caller.require(Scope.READ)
-            page = await self._database.read(lambda uow: self._query(uow, query))
+            async with self._turnstile.passage():
+                page = await self._database.read(lambda uow: self._query(uow, query))
             return RenderedPage(render(page), None)
         caller.require_inbox(wanted.user_id, Scope.READ)
         # A cursor that is not ours must fail, whatever the tag.
@@ -97,7 +100,8 @@ class PageService:
         async def work(uow: UnitOfWork) -> tuple[Clock, Page]:
             return (await uow.inboxes.clocks([user_id]))[user_id], await self._query(uow, query)
 
-        clock, page = await self._database.snapshot(work)
+        async with self._turnstile.passage():
+            clock, page = await self._database.snapshot(work)
         key = _key(clock, caller, query)
         body = render(page)
         if query.cacheable and len(body) <= _MAX_CACHED_BYTES:
