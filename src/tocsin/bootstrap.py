@@ -38,6 +38,7 @@ from tocsin.settings import AiSettings, RedisSettings, Settings
 from tocsin.telemetry import BREAKER_STATE
 
 _NEW_OBJECTS = 10_000
+_MIGRATION_SECONDS = 3_600
 _BREAKER_LEVELS = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
 
 
@@ -97,7 +98,8 @@ def settle_memory() -> None:
 
 async def migrate_database(settings: Settings) -> None:
     """Bring the schema up to date."""
-    async with open_engine(settings.database.url.get_secret_value(), application="tocsin-migrate") as engine:
+    url = settings.database.url.get_secret_value()
+    async with open_engine(url, application="tocsin-migrate", statement_timeout=_MIGRATION_SECONDS) as engine:
         await schema.upgrade(engine)
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 
 from tests.fixtures.posting import fetch
 from tocsin.errors import DatabaseUnavailable, Overloaded, UnstorableInput
@@ -190,3 +191,11 @@ async def test_whoever_is_frozen_with_an_inbox_locked_must_let_go_of_it(database
 
     assert len(attempts) == 2, "what it began was made void, and repeated"
     assert [row["version"] for row in await fetch(database_url, "SELECT version FROM inboxes")] == [1]
+
+
+async def test_a_transaction_as_a_whole_is_bounded_where_the_server_can_do_it(database_url: str) -> None:
+    (version,) = await fetch(database_url, "SHOW server_version_num")
+    async with open_engine(database_url, application="tests", statement_timeout=2) as engine, engine.connect() as it:
+        found = await it.scalars(text("SELECT setting FROM pg_settings WHERE name = 'transaction_timeout'"))
+
+        assert found.all() == (["3000"] if int(version[0]) >= 170_000 else [])

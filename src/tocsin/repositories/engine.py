@@ -3,8 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from sqlalchemy.engine import make_url
+import asyncpg
+from sqlalchemy import event
+from sqlalchemy.engine import AdaptedConnection, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+_TRANSACTION_TIMEOUT_SINCE = 17
 
 
 @asynccontextmanager
@@ -23,7 +27,9 @@ async def open_engine(
     ``statement_timeout`` bounds a statement twice: in the server, and a little later in the client, so that a
     frozen server fails calls instead of holding them for ever. ``idle_timeout`` is for a frozen process of ours: no
     transaction waits for anything but its own statements, so one that does nothing for so long is ended, and
-    nobody else waits longer than that for the inboxes that it had locked.
+    nobody else waits longer than that for the inboxes that it had locked. From PostgreSQL 17 on a transaction as a
+    whole is bounded too, one and a half times as long as a statement: a process that was frozen in the midst of
+    sending one does not count as idle.
     """
     engine = create_async_engine(
         make_url(url).set(drivername="postgresql+asyncpg"),
@@ -43,7 +49,17 @@ async def open_engine(
             },
         },
     )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def bound_transactions(connection: AdaptedConnection, _: object) -> None:
+        connection.run_async(lambda raw: _bound_transactions(raw, 1.5 * statement_timeout))
+
     try:
         yield engine
     finally:
         await engine.dispose()
+
+
+async def _bound_transactions(connection: asyncpg.Connection, seconds: float) -> None:
+    if connection.get_server_version().major >= _TRANSACTION_TIMEOUT_SINCE:
+        await connection.execute(f"SET transaction_timeout = '{round(seconds * 1000)}ms'")
