@@ -30,10 +30,10 @@ CALLS: Mapping[str, tuple[int, ...]] = {
     "GET /api/v1/notifications/{notification_id}":             (200, 200, 403, 200, 404),
     "DELETE /api/v1/notifications/{notification_id}":          (204, 403, 204, 204, 404),
     "GET /api/v1/notifications/{notification_id}/status":      (200, 200, 403, 200, 404),
-    "POST /api/v1/notifications/{notification_id}/read":       (200, 403, 200, 200, 404),
-    "POST /api/v1/notifications/{notification_id}/unread":     (200, 403, 200, 200, 404),
-    "POST /api/v1/notifications/{notification_id}/analysis":   (202, 403, 202, 202, 404),
-    "POST /api/v1/notifications/{notification_id}/restore":    (200, 403, 200, 200, 404),
+    "POST /api/v1/notifications/{notification_id}/read":       (200, 403, 403, 200, 404),
+    "POST /api/v1/notifications/{notification_id}/unread":     (200, 403, 403, 200, 404),
+    "POST /api/v1/notifications/{notification_id}/analysis":   (202, 403, 403, 202, 404),
+    "POST /api/v1/notifications/{notification_id}/restore":    (200, 403, 403, 200, 404),
     "GET /api/v1/inboxes/{user_id}":                           (200, 200, 403, 200, 404),
     "GET /api/v1/inboxes/{user_id}/changes":                   (200, 200, 403, 200, 404),
     "POST /api/v1/inboxes/{user_id}/tokens":                   (201, 403, 403, 403, 403),
@@ -166,6 +166,33 @@ async def test_a_stranger_learns_nothing_of_what_is_wrong_with_his_input(client:
 
     for response in answers:
         assert "errors" not in assert_problem(response, 401, "unauthenticated")
+
+
+async def test_who_may_not_call_learns_so_before_his_body_is_read(
+    app: FastAPI, keys: MakeKey, settings: Settings
+) -> None:
+    read_only, token = await keys(Scope.READ), forge(settings)
+    for credential, path in (
+        (read_only, NOTIFICATIONS),
+        (read_only, f"{NOTIFICATIONS}/batch"),
+        (read_only, f"{NOTIFICATIONS}/read"),
+        (read_only, f"{INBOXES}/{OWNER}/tokens"),
+        (token, NOTIFICATIONS),
+        (token, f"{NOTIFICATIONS}/batch"),
+        (token, f"{INBOXES}/{OWNER}/tokens"),
+    ):
+        async with calling(app, credential) as it:
+            response = await it.post(path, content=b"{", headers={"Content-Type": "application/json"})
+        assert_problem(response, 403, "forbidden")
+
+
+async def test_two_credentials_are_refused_even_if_both_are_good(client: httpx2.AsyncClient, service_key: str) -> None:
+    for other in (service_key, "garbage"):
+        headers = [("Authorization", f"Bearer {service_key}"), ("Authorization", f"Bearer {other}")]
+
+        problem = assert_problem(await client.get(NOTIFICATIONS, headers=headers), 400, "malformed_request")
+
+        assert "'Authorization' once" in problem["detail"]
 
 
 async def test_an_expired_token_is_told_apart_so_that_a_page_can_renew_it(

@@ -50,6 +50,15 @@ async def test_without_a_key_a_repeat_is_another_notification(api: httpx2.AsyncC
     assert len(ids) == 2
 
 
+async def test_two_keys_are_refused(api: httpx2.AsyncClient, stored: Stored) -> None:
+    before = await stored()
+    headers = [("Idempotency-Key", "a"), ("Idempotency-Key", "b")]
+    for path, body in ((NOTIFICATIONS, draft()), (BATCH, {"items": [draft()]})):
+        problem = assert_problem(await api.post(path, json=body, headers=headers), 400, "malformed_request")
+        assert "'Idempotency-Key' once" in problem["detail"]
+    assert await stored() == before
+
+
 async def test_twins_of_one_moment_are_one(api: httpx2.AsyncClient, elsewhere: httpx2.AsyncClient) -> None:
     body = draft()
     others = [draft(), draft()]

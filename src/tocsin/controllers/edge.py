@@ -7,10 +7,9 @@ from typing import Final
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tocsin.controllers.problems import problem_response
+from tocsin.controllers.problems import body_too_large, problem_response
 from tocsin.telemetry import REQUEST_SECONDS, REQUESTS, bind_request_id
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._\-]{1,128}")
@@ -55,7 +54,7 @@ class _Exchange:
         bind_request_id(self._request_id)
         began = time.perf_counter()
         try:
-            await self._serve()
+            await self._app(self._scope, self._receive_bounded, self._send_marked)
         except Exception:
             _log.exception("request_broke_off", method=self._method, path=self._scope["path"])
             if self._status:
@@ -65,24 +64,19 @@ class _Exchange:
         finally:
             self._report(time.perf_counter() - began)
 
-    async def _serve(self) -> None:
+    async def _receive_bounded(self) -> Message:
+        """Read on, for whoever wants the body; before, so that a call with a lower limit of its own tells that one.
+
+        The connection stays open when it is too large, and the server reads past the rest: who still writes when the
+        connection is closed gets a reset and never sees the answer.
+        """
         length = self._headers.get("content-length", "")
         if length.isdigit() and int(length) > self._max_body_bytes:
-            # The connection stays open, and the server reads past the rest: who still writes when the connection is
-            # closed gets a reset and never sees this answer.
-            await self._answer(413, "body_too_large", self._too_large)
-        else:
-            await self._app(self._scope, self._receive_bounded, self._send_marked)
-
-    @property
-    def _too_large(self) -> str:
-        return f"The body has more than the {self._max_body_bytes} bytes that are taken; send less at once."
-
-    async def _receive_bounded(self) -> Message:
+            raise body_too_large(self._max_body_bytes)
         message = await self._receive()
         self._received += len(message.get("body", b""))
         if self._received > self._max_body_bytes:
-            raise HTTPException(413, self._too_large)
+            raise body_too_large(self._max_body_bytes)
         return message
 
     async def _answer(self, status: int, code: str, detail: str) -> None:

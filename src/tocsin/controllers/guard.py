@@ -1,14 +1,56 @@
 """What every call of the API passes before its input is judged."""
 
 from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
 
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.types import Message
 
 from tocsin.controllers.dependencies import authenticate
+from tocsin.controllers.problems import body_too_large
 from tocsin.errors import FieldError, InvalidInput
+from tocsin.models.api_key import Scope
+from tocsin.services.access import Caller, require_service
+
+_Endpoint = TypeVar("_Endpoint", bound=Callable[..., object])
+
+MAX_BODY_BYTES: Final = 256 * 1024
+"""Of a call that does not say otherwise. Its JSON is parsed in one go, and all other calls wait for that."""
+_ONCE: Final = ("Authorization", "Idempotency-Key")
+
+
+@dataclass(frozen=True, slots=True)
+class _Admission:
+    scopes: tuple[Scope, ...]
+    only_service: bool
+    max_body_bytes: int | None
+
+    def check(self, caller: Caller) -> None:
+        if self.only_service:
+            require_service(caller, *self.scopes)
+        for scope in self.scopes:
+            caller.require(scope)
+
+
+_ADMISSIONS: Final[dict[Callable[..., object], _Admission]] = {}
+
+
+def admits(
+    *scopes: Scope, only_service: bool = False, max_body_bytes: int | None = MAX_BODY_BYTES
+) -> Callable[[_Endpoint], _Endpoint]:
+    """Declare whom an endpoint lets in, and how much it reads; None stands for as much as the service is set to.
+
+    The services ask for themselves. This is so that nobody makes us read what he may not send.
+    """
+
+    def declare(endpoint: _Endpoint) -> _Endpoint:
+        _ADMISSIONS[endpoint] = _Admission(scopes, only_service, max_body_bytes)
+        return endpoint
+
+    return declare
 
 
 class GuardedRoute(APIRoute):
@@ -24,12 +66,17 @@ class GuardedRoute(APIRoute):
         handle = super().get_route_handler()
         known = frozenset(_query_names(self))
         takes_body = self.body_field is not None
+        admission = _ADMISSIONS[self.endpoint]
 
         async def guarded(request: Request) -> Response:
-            request.state.caller = await authenticate(request)
+            _check_headers(request)
+            request.state.caller = caller = await authenticate(request)
+            admission.check(caller)
             if takes_body:
                 _check_content_type(request)
             _check_query(request, known)
+            if takes_body and admission.max_body_bytes is not None:
+                request = _bounded(request, admission.max_body_bytes)
             return await handle(request)
 
         return guarded
@@ -54,6 +101,30 @@ def _check_query(request: Request, known: frozenset[str]) -> None:
     ]
     if errors:
         raise InvalidInput(errors)
+
+
+def _check_headers(request: Request) -> None:
+    for name in _ONCE:
+        if len(request.headers.getlist(name)) > 1:
+            raise HTTPException(400, f"Send the header '{name}' once; which of them is meant cannot be told.")
+
+
+def _bounded(request: Request, limit: int) -> Request:
+    """Return ``request`` with a body that breaks off with a 413 beyond ``limit`` bytes."""
+    length = request.headers.get("content-length", "")
+    if length.isdigit() and int(length) > limit:
+        raise body_too_large(limit)
+    received = 0
+
+    async def receive() -> Message:
+        nonlocal received
+        message = await request.receive()
+        received += len(message.get("body", b""))
+        if received > limit:
+            raise body_too_large(limit)
+        return message
+
+    return Request(request.scope, receive)
 
 
 def _check_content_type(request: Request) -> None:

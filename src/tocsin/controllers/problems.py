@@ -31,6 +31,7 @@ _STATUS: Final[dict[type[errors.TocsinError], int]] = {
 # The words of RFC 9110, which Python knows since 3.13.
 _PHRASES: Final = {413: "Content Too Large", 422: "Unprocessable Content"}
 _CODES: Final = {
+    400: "malformed_request",
     404: "not_found",
     405: "method_not_allowed",
     413: "body_too_large",
@@ -132,6 +133,11 @@ def problem_response(
     )
     body = problem.model_dump_json(exclude_none=True, by_alias=True)
     return Response(body, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def body_too_large(limit: int) -> HTTPException:
+    """Return what to raise when a body has more than ``limit`` bytes."""
+    return HTTPException(413, f"The body has more than the {limit} bytes that this call takes; send less at once.")
 
 
 def install(app: FastAPI) -> None:

@@ -74,7 +74,7 @@ class NotificationService:
         """Take it out of the inbox; what was already deleted stays so."""
 
         async def work(uow: UnitOfWork) -> None:
-            inbox, notification = await self._lock(uow, caller, notification_id)
+            inbox, notification = await self._lock(uow, caller, notification_id, shown=False)
             if inbox.change(notification, lambda: notification.delete(self._clock())):
                 await uow.jobs.withdraw([notification.id])
 
@@ -120,9 +120,13 @@ class NotificationService:
 
         return await self._database.transaction(work)
 
-    async def _lock(self, uow: UnitOfWork, caller: Caller, notification_id: UUID) -> tuple[Inbox, Notification]:
+    async def _lock(
+        self, uow: UnitOfWork, caller: Caller, notification_id: UUID, *, shown: bool = True
+    ) -> tuple[Inbox, Notification]:
         """Return the notification, deleted or not, and its inbox, locked before the notification was read."""
         caller.require(Scope.WRITE)
+        if shown:
+            caller.require(Scope.READ)
         user_id = (await uow.notifications.owners([notification_id])).get(notification_id)
         if user_id is None:
             raise NotFound

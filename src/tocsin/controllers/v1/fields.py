@@ -7,11 +7,22 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Path
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, JsonValue
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    JsonValue,
+    model_validator,
+)
 
 from tocsin.models.notification import DATA_MAX_BYTES, IDEMPOTENCY_KEY_MAX, LINK_MAX, SOURCE_MAX, TEXT_MAX, TITLE_MAX
 
 _MAX_DEPTH: Final = 32
+_MAX_MEMBERS: Final = 32
+_SIZED: Final[frozenset[type]] = frozenset({str, list, dict})
 _NO_NUL: Final[dict[str, JsonValue]] = {"pattern": r"^[^\u0000]*$"}
 
 JSON_VALUE_SCHEMA: Final[dict[str, JsonValue]] = {
@@ -61,6 +72,24 @@ def _link(value: str) -> str:
 def _key(value: str) -> str:
     if not _KEY.fullmatch(value):
         raise ValueError("must consist of visible ASCII characters, without spaces")
+    return value
+
+
+def _short(value: object) -> object:
+    """Refuse what is far too long, as soon as that shows; what is counted is what it takes at the very least."""
+    left = DATA_MAX_BYTES
+    pending: list[Any] = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, str | list | dict):
+            left -= len(item)
+        if left < 0:
+            raise ValueError(f"must take at most {DATA_MAX_BYTES} bytes as JSON")
+        if isinstance(item, dict):
+            pending.extend(item)
+            pending.extend(item.values())
+        elif isinstance(item, list):
+            pending.extend([member for member in item if member.__class__ in _SIZED])
     return value
 
 
@@ -114,6 +143,20 @@ def _utc(value: datetime) -> datetime:
         raise ValueError("must be within the years 1 to 9999 in UTC") from None
 
 
+class Input(BaseModel):
+    """An object that comes from outside, without unknown members."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_few_members(cls, value: object) -> object:
+        """Refuse in one error what would be an error for each of a million members, while all other calls wait."""
+        if isinstance(value, dict) and len(value) > _MAX_MEMBERS:
+            raise ValueError(f"must have at most {_MAX_MEMBERS} members")
+        return value
+
+
 USER_EXAMPLE: Final = "018f2f6e-7c1a-7a53-9d2b-3f1f4a6c8e01"
 NOTIFICATION_EXAMPLE: Final = "01981c5e-4b7a-7c3e-8f21-6d2b9a0c4e55"
 UserId = Annotated[UUID, Path(description="Whose inbox; any UUID.", examples=[USER_EXAMPLE])]
@@ -148,6 +191,7 @@ Data = Annotated[
         json_schema_extra={"propertyNames": _NO_NUL},
         description=f"Anything else, as a JSON object of at most {DATA_MAX_BYTES} bytes, {_MAX_DEPTH} deep.",
     ),
+    BeforeValidator(_short),
     AfterValidator(_data),
 ]
 IdempotencyKey = Annotated[

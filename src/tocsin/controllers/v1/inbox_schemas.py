@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from tocsin.controllers.v1.fields import Number
+from tocsin.controllers.v1.fields import Input, Number
 from tocsin.controllers.v1.notification_schemas import NotificationOut
 from tocsin.services.inboxes import Changes, InboxOverview
 
@@ -69,10 +69,10 @@ class ChangesOut(BaseModel):
         )
 
 
-class TokenRequest(BaseModel):
+class TokenRequest(Input):
     """How long a token is to live."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"ttl": 3600}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"ttl": 3600}]})
 
     ttl: Annotated[int, Field(ge=1, le=TOKEN_TTL_MAX), Number] | None = Field(
         None, description="Seconds; the service's default if left out."

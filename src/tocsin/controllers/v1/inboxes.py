@@ -7,10 +7,11 @@ from fastapi import APIRouter, Query, Response
 
 from tocsin.controllers.conditional import NOT_MODIFIED, IfNoneMatch, tagged_by_content
 from tocsin.controllers.dependencies import CallerOf, ResourcesOf
-from tocsin.controllers.guard import GuardedRoute
+from tocsin.controllers.guard import GuardedRoute, admits
 from tocsin.controllers.problems import declare
 from tocsin.controllers.v1.fields import UserId
 from tocsin.controllers.v1.inbox_schemas import ChangesOut, InboxOut, TokenOut, TokenRequest
+from tocsin.models.api_key import Scope
 from tocsin.services.inboxes import MAX_CHANGES
 
 router = APIRouter(prefix="/api/v1/inboxes", tags=["inboxes"], route_class=GuardedRoute)
@@ -20,8 +21,9 @@ router = APIRouter(prefix="/api/v1/inboxes", tags=["inboxes"], route_class=Guard
     "/{user_id}",
     summary="Get an inbox",
     response_model=InboxOut,
-    responses={**declare(401, 403, 404, 422), **NOT_MODIFIED},
+    responses={**declare(400, 401, 403, 404, 422), **NOT_MODIFIED},
 )
+@admits(Scope.READ)
 async def get(caller: CallerOf, resources: ResourcesOf, user_id: UserId, if_none_match: IfNoneMatch = None) -> Response:
     """Version, position and exact unread counts."""
     overview = await resources.inboxes.overview(caller, user_id)
@@ -29,6 +31,7 @@ async def get(caller: CallerOf, resources: ResourcesOf, user_id: UserId, if_none
 
 
 @router.get("/{user_id}/changes", summary="Get what changed", responses=declare(400, 401, 403, 404, 422))
+@admits(Scope.READ)
 async def get_changes(
     caller: CallerOf,
     resources: ResourcesOf,
@@ -46,6 +49,7 @@ async def get_changes(
     summary="Mint an inbox token",
     responses=declare(400, 401, 403, 413, 415, 422),
 )
+@admits(Scope.READ, Scope.WRITE, only_service=True)
 async def mint_token(
     caller: CallerOf, resources: ResourcesOf, user_id: UserId, body: TokenRequest | None = None
 ) -> TokenOut:

@@ -14,6 +14,7 @@ from tocsin.controllers.v1.fields import (
     Confidence,
     Data,
     IdempotencyKey,
+    Input,
     Link,
     Number,
     Source,
@@ -59,10 +60,10 @@ JUDGED_EXAMPLE: JsonDict = {
 }
 
 
-class NotificationCreate(BaseModel):
+class NotificationCreate(Input):
     """A new notification."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_EXAMPLE]})
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     user_id: UUID = Field(description="Whose inbox it goes to; any UUID, the inbox need not exist yet.")
     title: Title
@@ -84,10 +85,10 @@ class BatchItem(NotificationCreate):
     idempotency_key: IdempotencyKey | None = None
 
 
-class BatchCreate(BaseModel):
+class BatchCreate(Input):
     """New notifications, taken in together or not at all."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"items": [_EXAMPLE, _OTHER_EXAMPLE]}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"items": [_EXAMPLE, _OTHER_EXAMPLE]}]})
 
     items: Annotated[list[BatchItem], Field(min_length=1, max_length=BATCH_MAX)]
 
@@ -165,9 +166,7 @@ class StatusOut(BaseModel):
         )
 
 
-class _Selection(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _Selection(Input):
     category: Category | None = None
     status: ProcessingStatus | None = Field(None, description="Processing status.")
     created_after: UtcTime | None = Field(None, description="Exclusive.", examples=["2026-01-01T00:00:00Z"])

@@ -7,7 +7,7 @@ from starlette.convertors import Convertor, register_url_convertor
 
 from tocsin.controllers.conditional import NOT_MODIFIED, IfNoneMatch, knows, tagged, tagged_by_content
 from tocsin.controllers.dependencies import CallerOf, ResourcesOf
-from tocsin.controllers.guard import GuardedRoute
+from tocsin.controllers.guard import GuardedRoute, admits
 from tocsin.controllers.problems import declare
 from tocsin.controllers.v1.fields import IdempotencyKey, NotificationId
 from tocsin.controllers.v1.notification_schemas import (
@@ -23,6 +23,7 @@ from tocsin.controllers.v1.notification_schemas import (
     StatusOut,
 )
 from tocsin.errors import FieldError, IdempotencyKeyReused
+from tocsin.models.api_key import Scope
 from tocsin.models.notification import IDEMPOTENCY_KEY_MAX
 from tocsin.services.pages import Page, PageQuery, own_inbox
 
@@ -75,6 +76,7 @@ _LINKS = {
     summary="Create a notification",
     responses={201: {"headers": _REPLAYED, "links": _LINKS}, **declare(400, 401, 403, 413, 415, 422)},
 )
+@admits(Scope.WRITE, only_service=True)
 async def create(
     caller: CallerOf,
     resources: ResourcesOf,
@@ -100,6 +102,7 @@ async def create(
     summary="Create many notifications",
     responses=declare(400, 401, 403, 413, 415, 422),
 )
+@admits(Scope.WRITE, only_service=True, max_body_bytes=None)
 async def create_batch(
     caller: CallerOf, resources: ResourcesOf, body: BatchCreate, idempotency_key: _BATCH_KEY_HEADER = None
 ) -> BatchOut:
@@ -118,6 +121,7 @@ async def create_batch(
     response_model=NotificationList,
     responses={**declare(400, 401, 403, 404, 422), **NOT_MODIFIED},
 )
+@admits(Scope.READ)
 async def list_notifications(
     caller: CallerOf,
     resources: ResourcesOf,
@@ -132,6 +136,7 @@ async def list_notifications(
 
 
 @router.post("/read", summary="Mark many read", responses=declare(400, 401, 403, 404, 413, 415, 422))
+@admits(Scope.WRITE)
 async def mark_many_read(caller: CallerOf, resources: ResourcesOf, body: MarkRead) -> MarkedRead:
     """Mark read what matches in one inbox; with `up_to` only what the reader can have seen."""
     return MarkedRead.model_validate(await resources.inboxes.mark_all_read(caller, body.filter(), body.up_to))
@@ -141,8 +146,9 @@ async def mark_many_read(caller: CallerOf, resources: ResourcesOf, body: MarkRea
     "/{notification_id:notification_id}",
     summary="Get a notification",
     response_model=NotificationOut,
-    responses={**declare(401, 403, 404, 422), **NOT_MODIFIED},
+    responses={**declare(400, 401, 403, 404, 422), **NOT_MODIFIED},
 )
+@admits(Scope.READ)
 async def get(
     caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId, if_none_match: IfNoneMatch = None
 ) -> Response:
@@ -155,8 +161,9 @@ async def get(
     "/{notification_id:notification_id}/status",
     summary="Get the status of an analysis",
     response_model=StatusOut,
-    responses={**declare(401, 403, 404, 422), **NOT_MODIFIED},
+    responses={**declare(400, 401, 403, 404, 422), **NOT_MODIFIED},
 )
+@admits(Scope.READ)
 async def get_status(
     caller: CallerOf,
     resources: ResourcesOf,
@@ -171,15 +178,19 @@ async def get_status(
     return tagged_by_content(StatusOut.of(status).model_dump_json().encode(), if_none_match)
 
 
-@router.post("/{notification_id:notification_id}/read", summary="Mark read", responses=declare(401, 403, 404, 422))
+@router.post("/{notification_id:notification_id}/read", summary="Mark read", responses=declare(400, 401, 403, 404, 422))
+@admits(Scope.READ, Scope.WRITE)
 async def mark_read(caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId) -> NotificationOut:
-    """Note that it was seen; again changes nothing."""
+    """Note that it was seen; again changes nothing. A service key needs both scopes."""
     return NotificationOut.of(await resources.notifications.mark_read(caller, notification_id))
 
 
-@router.post("/{notification_id:notification_id}/unread", summary="Mark unread", responses=declare(401, 403, 404, 422))
+@router.post(
+    "/{notification_id:notification_id}/unread", summary="Mark unread", responses=declare(400, 401, 403, 404, 422)
+)
+@admits(Scope.READ, Scope.WRITE)
 async def mark_unread(caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId) -> NotificationOut:
-    """Note that it is to be seen again; again changes nothing."""
+    """Note that it is to be seen again; again changes nothing. A service key needs both scopes."""
     return NotificationOut.of(await resources.notifications.mark_unread(caller, notification_id))
 
 
@@ -187,26 +198,34 @@ async def mark_unread(caller: CallerOf, resources: ResourcesOf, notification_id:
     "/{notification_id:notification_id}/analysis",
     status_code=202,
     summary="Analyse again",
-    responses=declare(401, 403, 404, 422),
+    responses=declare(400, 401, 403, 404, 422),
 )
+@admits(Scope.READ, Scope.WRITE)
 async def analyse_again(caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId) -> NotificationOut:
-    """Have it judged anew; the old verdict stays until then. What still waits for its analysis is left alone."""
+    """Have it judged anew; the old verdict stays until then. What still waits for its analysis is left alone.
+
+    A service key needs both scopes.
+    """
     return NotificationOut.of(await resources.notifications.analyse_again(caller, notification_id))
 
 
 @router.delete(
-    "/{notification_id:notification_id}", status_code=204, summary="Delete", responses=declare(401, 403, 404, 422)
+    "/{notification_id:notification_id}", status_code=204, summary="Delete", responses=declare(400, 401, 403, 404, 422)
 )
+@admits(Scope.WRITE)
 async def delete(caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId) -> None:
     """Take it out of the inbox; it can be restored for a while."""
     await resources.notifications.delete(caller, notification_id)
 
 
 @router.post(
-    "/{notification_id:notification_id}/restore", summary="Undo a deletion", responses=declare(401, 403, 404, 409, 422)
+    "/{notification_id:notification_id}/restore",
+    summary="Undo a deletion",
+    responses=declare(400, 401, 403, 404, 409, 422),
 )
+@admits(Scope.READ, Scope.WRITE)
 async def restore(caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId) -> NotificationOut:
-    """Put it back into the inbox; `409` if it was deleted too long ago."""
+    """Put it back into the inbox; `409` if it was deleted too long ago. A service key needs both scopes."""
     return NotificationOut.of(await resources.notifications.restore(caller, notification_id))
 
 
