@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from tocsin.integrations.analyzers import open_analyzer
 from tocsin.integrations.celery_app import make_celery
@@ -101,6 +102,12 @@ async def migrate_database(settings: Settings) -> None:
     url = settings.database.url.get_secret_value()
     async with open_engine(url, application="tocsin-migrate", statement_timeout=_MIGRATION_SECONDS) as engine:
         await schema.upgrade(engine)
+
+
+async def begin_epoch(settings: Settings) -> UUID:
+    """Begin a new epoch, after which no position that was given out before can be resumed from; return it."""
+    async with open_database(settings, "tocsin-restored") as database:
+        return await database.transaction(lambda uow: uow.inboxes.begin_epoch())
 
 
 def build_access(settings: Settings, database: Database, clock: Clock = utc_now) -> AccessService:

@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 from tocsin.cli import keys
 from tocsin.cli.migrate import migrate
 from tocsin.cli.mock_ai import mock_ai
+from tocsin.cli.restored import restored
 from tocsin.cli.serve import serve
 from tocsin.cli.up import up
 from tocsin.cli.worker import worker
@@ -36,4 +37,5 @@ app.command()(serve)
 app.command()(worker)
 app.command("mock-ai")(mock_ai)
 app.command()(migrate)
+app.command()(restored)
 app.add_typer(keys.app, name="keys")

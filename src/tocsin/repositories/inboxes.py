@@ -99,3 +99,8 @@ class InboxRepository:
     async def epoch(self) -> UUID:
         """Return the epoch."""
         return (await self._session.scalars(select(Epoch.value))).one()
+
+    async def begin_epoch(self) -> UUID:
+        """Replace the epoch by a new random one and return it."""
+        renewed = update(Epoch).values(value=func.gen_random_uuid()).returning(Epoch.value)
+        return (await self._session.scalars(renewed)).one()
