@@ -18,6 +18,7 @@ import typer
 
 from tocsin.cli import stack
 from tocsin.cli.console import Console
+from tocsin.cli.demo_inbox import DEMO_USER_ID
 from tocsin.cli.supervisor import ANNOUNCER, Part, Supervisor
 from tocsin.embedded.files import Lock, keep, make_folder, write_private
 from tocsin.embedded.ports import find_free_port, try_listen
@@ -45,7 +46,6 @@ _READY = """
   Ctrl-C stops it; the data stays in {data_dir}
 
 """
-_EXAMPLE_USER = "00000000-0000-4000-8000-000000000001"
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +168,7 @@ class _Up:
         self._is_ready = True
         self._write_status()
         self._console.write(
-            _READY.format(url=self._addresses.url, key=self._service_key, user=_EXAMPLE_USER, data_dir=self._data_dir)
+            _READY.format(url=self._addresses.url, key=self._service_key, user=DEMO_USER_ID, data_dir=self._data_dir)
         )
 
     async def _keep_service_key(self) -> str:
