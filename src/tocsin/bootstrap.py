@@ -40,6 +40,7 @@ from tocsin.telemetry import BREAKER_STATE
 
 _NEW_OBJECTS = 10_000
 _MIGRATION_SECONDS = 3_600
+_MIGRATION_LOCK_SECONDS = 2
 _BREAKER_LEVELS = {BreakerState.CLOSED: 0, BreakerState.HALF_OPEN: 1, BreakerState.OPEN: 2}
 
 
@@ -100,7 +101,9 @@ def settle_memory() -> None:
 async def migrate_database(settings: Settings) -> None:
     """Bring the schema up to date."""
     url = settings.database.url.get_secret_value()
-    async with open_engine(url, application="tocsin-migrate", statement_timeout=_MIGRATION_SECONDS) as engine:
+    async with open_engine(
+        url, application="tocsin-migrate", statement_timeout=_MIGRATION_SECONDS, lock_timeout=_MIGRATION_LOCK_SECONDS
+    ) as engine:
         await schema.upgrade(engine)
 
 

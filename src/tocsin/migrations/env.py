@@ -1,4 +1,4 @@
-"""Alembic's environment: runs migrations on the connection it is handed."""
+"""Alembic's environment: runs migrations on the connection it is handed, or writes their SQL if it gets none."""
 
 from alembic import context
 from sqlalchemy import Connection
@@ -12,14 +12,17 @@ from tocsin.models.notification import Notification
 _TABLES = (AnalysisJob, ApiKey, Epoch, Inbox, Notification)
 
 
-def _run(connection: Connection) -> None:
+def _run(connection: Connection | None) -> None:
     context.configure(
         connection=connection,
+        dialect_name="postgresql",
         target_metadata=_TABLES[0].metadata,
         compare_server_default=True,
+        # What was reached stays, and no lock is held longer than its own revision takes.
+        transaction_per_migration=True,
     )
     with context.begin_transaction():
         context.run_migrations()
 
 
-_run(context.config.attributes["connection"])
+_run(context.config.attributes.get("connection"))

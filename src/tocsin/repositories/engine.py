@@ -21,6 +21,7 @@ async def open_engine(
     connect_timeout: float = 3,
     statement_timeout: float = 10,
     idle_timeout: float = 5,
+    lock_timeout: float = 0,
 ) -> AsyncIterator[AsyncEngine]:
     """Open a pool of at most ``pool_size`` connections and close it at the end; all times are seconds.
 
@@ -29,7 +30,8 @@ async def open_engine(
     transaction waits for anything but its own statements, so one that does nothing for so long is ended, and
     nobody else waits longer than that for the inboxes that it had locked. From PostgreSQL 17 on a transaction as a
     whole is bounded too, one and a half times as long as a statement: a process that was frozen in the midst of
-    sending one does not count as idle.
+    sending one does not count as idle. ``lock_timeout`` bounds how long a statement waits for a lock; 0 is as long
+    as it may run.
     """
     engine = create_async_engine(
         make_url(url).set(drivername="postgresql+asyncpg"),
@@ -44,6 +46,7 @@ async def open_engine(
                 "application_name": application,
                 "statement_timeout": f"{round(statement_timeout * 1000)}ms",
                 "idle_in_transaction_session_timeout": f"{round(idle_timeout * 1000)}ms",
+                "lock_timeout": f"{round(lock_timeout * 1000)}ms",
                 # Compiling a plan costs more than any statement of ours runs.
                 "jit": "off",
             },

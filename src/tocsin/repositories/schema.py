@@ -1,46 +1,91 @@
-"""The schema of the database: bring it to a revision, and compare it with the models."""
+"""The schema of the database: bring it to a revision, and compare it with the models.
 
+Each revision is a transaction of its own. One that has to wait for a lock on a table makes everybody else who wants
+that table wait behind it; so it waits briefly (``lock_timeout`` of the engine), lets them pass, and tries again.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
+import structlog
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tocsin.errors import DatabaseUnavailable
 
 _MIGRATIONS = Path(__file__).parent.parent / "migrations"
 _MIGRATION_LOCK = 0x70C52
+_LOCK_NOT_AVAILABLE: Final = "55P03"
+_ATTEMPTS: Final = 30
+_PAUSE: Final = 1.0
+_log = structlog.get_logger(__name__)
 
 
-def _config(connection: Connection) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS))
-    config.attributes["connection"] = connection
-    return config
+def config(connection: Connection | None = None) -> Config:
+    """Return what Alembic's commands take; without a connection they can only write SQL."""
+    made = Config()
+    made.set_main_option("script_location", str(_MIGRATIONS))
+    if connection is not None:
+        made.attributes["connection"] = connection
+    return made
 
 
-def _upgrade(connection: Connection, revision: str) -> None:
-    # Two migrating processes at once would both see the old schema.
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
-    command.upgrade(_config(connection), revision)
+async def upgrade(engine: AsyncEngine, revision: str = "head", *, pause: float = _PAUSE) -> None:
+    """Bring the schema up to ``revision``; concurrent calls wait for each other.
 
-
-def _downgrade(connection: Connection, revision: str) -> None:
-    command.downgrade(_config(connection), revision)
-
-
-async def upgrade(engine: AsyncEngine, revision: str = "head") -> None:
-    """Bring the schema up to ``revision`` in one transaction; concurrent calls wait for each other."""
-    async with engine.begin() as connection:
-        await connection.run_sync(_upgrade, revision)
+    Raises:
+        DatabaseUnavailable: others kept a table locked through all attempts, ``pause`` seconds apart.
+    """
+    async with _alone(engine):
+        for _ in range(_ATTEMPTS):
+            if await _try(engine, lambda connection: command.upgrade(config(connection), revision)):
+                return
+            await asyncio.sleep(pause)
+    raise DatabaseUnavailable(
+        "Other transactions keep a table locked that the migration needs. What it did so far stays; see "
+        "pg_stat_activity for who they are, and run it again."
+    )
 
 
 async def downgrade(engine: AsyncEngine, revision: str) -> None:
-    """Take the schema back to ``revision`` in one transaction."""
-    async with engine.begin() as connection:
-        await connection.run_sync(_downgrade, revision)
+    """Take the schema back to ``revision``."""
+    async with engine.connect() as connection:
+        await connection.run_sync(lambda sync: command.downgrade(config(sync), revision))
 
 
 async def check(engine: AsyncEngine) -> None:
     """Raise `alembic.util.CommandError` if models and schema differ."""
     async with engine.connect() as connection:
-        await connection.run_sync(lambda sync: command.check(_config(sync)))
+        await connection.run_sync(lambda sync: command.check(config(sync)))
+
+
+@asynccontextmanager
+async def _alone(engine: AsyncEngine) -> AsyncIterator[None]:
+    """Wait until nobody else migrates. It asks again and again, since waiting would be bounded as for any lock."""
+    async with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
+        key = {"key": _MIGRATION_LOCK}
+        wanted = text("SELECT pg_try_advisory_lock(:key)")
+        while not (await connection.execute(wanted, key)).scalar_one():  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0.2)
+        try:
+            yield
+        finally:
+            await connection.execute(text("SELECT pg_advisory_unlock(:key)"), key)
+
+
+async def _try(engine: AsyncEngine, work: Callable[[Connection], None]) -> bool:
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(work)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        _log.warning("migration_waits_for_lock")
+        return False
+    return True
