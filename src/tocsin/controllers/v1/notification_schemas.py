@@ -138,6 +138,7 @@ class BatchOut(BaseModel):
     """The notifications of a batch, in its order."""
 
     items: list[NotificationOut]
+    replayed: list[int] = Field(description="Indexes of those that earlier calls with their keys had made.")
 
 
 class StatusOut(BaseModel):

@@ -112,7 +112,10 @@ async def create_batch(
         for index, item in enumerate(body.items)
     ]
     accepted = await resources.intake.accept_all(caller, drafts)
-    return BatchOut(items=[NotificationOut.of(item.notification) for item in accepted])
+    return BatchOut(
+        items=[NotificationOut.of(item.notification) for item in accepted],
+        replayed=[index for index, item in enumerate(accepted) if item.replayed],
+    )
 
 
 @router.get(
