@@ -27,7 +27,7 @@ def test_it_runs_all_parts_and_stops_them(start: Start) -> None:
     status = up.status
     children = up.descendants()
 
-    assert set(status) == {"url", "service_key", "pids", "database_url", "redis_url"}
+    assert set(status) == {"url", "service_key", "pids", "database_url", "redis_url", "mock_ai_url"}
     assert set(status["pids"]) == {"api", "worker", "mock-ai", "postgres", "valkey"}
     assert all(is_alive(pid) for pid in status["pids"].values())
     assert status["service_key"].startswith("tcs_")
@@ -50,6 +50,7 @@ def test_programs_get_what_they_need_from_the_environment(start: Start) -> None:
     assert environment["TOCSIN_REDIS__BROKER_URL"] == up.status["redis_url"]
     assert len(environment["TOCSIN_SECRET"]) >= 32
     assert environment["TOCSIN_AI__URL"] == f"http://127.0.0.1:{environment['TOCSIN_MOCK_AI__PORT']}/analyze"
+    assert environment["TOCSIN_AI__URL"] == f"{up.status['mock_ai_url']}/analyze"
     assert (environment["TOCSIN_MOCK_AI__DELAY_MIN"], environment["TOCSIN_MOCK_AI__DELAY_MAX"]) == ("1", "3")
 
 
@@ -68,6 +69,7 @@ def test_what_the_user_has_set_wins(start: Start) -> None:
     assert environment["TOCSIN_AI__CONCURRENCY"] == "7"
     assert environment["TOCSIN_AI__URL"] == "https://ai.example/analyze"
     assert "mock-ai" not in up.status["pids"], "nobody would ask it"
+    assert up.status["mock_ai_url"] is None
     assert environment["TOCSIN_DATABASE__URL"] == up.status["database_url"], "and never another one"
     assert "TOCSIN_REDIS__CACHE_URL" not in environment
     assert "TOCSIN_DATABASE__URL is not used" in up.output

@@ -41,6 +41,11 @@ class Addresses:
         host = f"[{self.local_host}]" if ":" in self.local_host else self.local_host
         return f"http://{host}:{self.port}"
 
+    @property
+    def mock_ai_url(self) -> str | None:
+        """The URL of the stand-in for the AI, without a path; None where another AI was chosen."""
+        return None if self.mock_ai_port is None else f"http://127.0.0.1:{self.mock_ai_port}"
+
 
 def wants_mock_ai(environment: Mapping[str, str]) -> bool:
     """Tell whether the stand-in is what the service will ask: unless the user chose another AI, it is."""
@@ -78,7 +83,7 @@ def build_environment(
         "TOCSIN_API__PORT": str(addresses.port),
     }
     if addresses.mock_ai_port is not None:
-        fixed["TOCSIN_AI__URL"] = f"http://127.0.0.1:{addresses.mock_ai_port}/analyze"
+        fixed["TOCSIN_AI__URL"] = f"{addresses.mock_ai_url}/analyze"
         fixed["TOCSIN_MOCK_AI__HOST"] = "127.0.0.1"
         fixed["TOCSIN_MOCK_AI__PORT"] = str(addresses.mock_ai_port)
     if ai_delay is not None:

@@ -208,6 +208,7 @@ class _Up:
             "pids": self._supervisor.pids,
             "database_url": self._postgres.url,
             "redis_url": self._valkey.url,
+            "mock_ai_url": self._addresses.mock_ai_url,
         }
         try:
             write_private(self._status, json.dumps(status, indent=2) + "\n")
