@@ -32,6 +32,7 @@ from tocsin.services.notifications import NotificationService
 from tocsin.services.pages import PageService
 from tocsin.services.patient_analyzer import PatientAnalyzer
 from tocsin.services.ports import Analyzer, Clock, Doorbell, PageCache
+from tocsin.services.retention import Retention
 from tocsin.services.retry_policy import RetryPolicy
 from tocsin.services.slots import Slots
 from tocsin.services.turnstile import Turnstile
@@ -170,7 +171,9 @@ async def open_worker_resources(
         ringer = Ringer(database, doorbell, breaker, timedelta(seconds=options.overdue), analysis.take_up)
         undo, tombstone = timedelta(seconds=settings.inbox.undo), timedelta(seconds=settings.inbox.tombstone)
         purger = Purger(database, undo, tombstone, clock)
-        yield WorkerResources(analysis, keeper, Maintenance(database, ringer, purger, options.maintain_every))
+        retention = Retention(database, timedelta(seconds=settings.inbox.retention), clock)
+        maintenance = Maintenance(database, ringer, retention, purger, options.maintain_every)
+        yield WorkerResources(analysis, keeper, maintenance)
 
 
 @asynccontextmanager

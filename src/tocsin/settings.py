@@ -89,8 +89,9 @@ class ApiSettings(_Group):
 
 
 class InboxSettings(_Group):
-    """What happens to deleted notifications."""
+    """How long notifications are kept, and deleted ones remembered."""
 
+    retention: float = Field(0, ge=0, description="How long a notification is kept; 0 is for ever.")
     undo: Seconds = Field(600, description="How long a deletion can be undone.")
     tombstone: float = Field(30 * 86_400, ge=0, description="How long clients that were away can learn of a deletion.")
 

@@ -29,6 +29,7 @@ CACHE_READS = Counter("tocsin_cache_reads", "Reads of the page cache.", ["outcom
 CACHE_FAILURES = Counter("tocsin_cache_failures", "Calls of the cache that failed or were not made after a failure.")
 REQUESTS = Counter("tocsin_http_requests", "Requests by route template.", ["method", "route", "status"])
 REQUEST_SECONDS = Histogram("tocsin_http_request_seconds", "Time to the whole response.", ["method", "route"])
+EXPIRED = Counter("tocsin_notifications_expired", "Notifications deleted because they were too old.")
 BACKLOG_JOBS = Gauge("tocsin_backlog_jobs", "Notifications that wait for their analysis.")
 BACKLOG_AGE = Gauge("tocsin_backlog_age_seconds", "How long the oldest of them waits.")
 

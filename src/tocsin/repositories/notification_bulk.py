@@ -5,6 +5,7 @@ million notifications would hold the event loop up. The inboxes of a step must b
 """
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -16,6 +17,15 @@ from tocsin.models.notification import Notification, Severity
 from tocsin.repositories.notification_pages import NotificationFilter, Order, conditions, ordering
 
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
+
+
+@dataclass(frozen=True, slots=True)
+class Aged:
+    """A notification that is older than some moment."""
+
+    id: UUID
+    user_id: UUID
+    is_deleted: bool
 
 
 class NotificationBulkRepository:
@@ -64,6 +74,16 @@ class NotificationBulkRepository:
             statement = statement.where(Notification.text != "")
         rows = await self._session.execute(statement.order_by(Notification.deleted_at).limit(limit))
         return {row.id: row.user_id for row in rows}
+
+    async def aged(self, after: UUID, before: UUID, limit: int) -> list[Aged]:
+        """Return the next ``limit`` with ids between ``after`` and ``before``, both exclusive, deleted or not."""
+        statement = (
+            select(Notification.id, Notification.user_id, Notification.deleted_at.is_not(None).label("is_deleted"))
+            .where(Notification.id > after, Notification.id < before)
+            .order_by(Notification.id)
+            .limit(limit)
+        )
+        return [Aged(row.id, row.user_id, row.is_deleted) for row in await self._session.execute(statement)]
 
     async def blank(self, ids: Collection[UUID], deleted_before: datetime) -> None:
         """Forget what tombstones said. No client can see this, so no version is taken."""
