@@ -1,11 +1,13 @@
 """Everything that can be configured, and nothing else.
 
 Settings come from the environment: ``TOCSIN_`` and the name, with two underscores between a group and its
-field (``TOCSIN_AI__CONCURRENCY``); an empty variable is one that is not set. There is no global instance: the
-edge (command line, composition root) loads them once with `load_settings` and hands down what is needed. Times
-are seconds.
+field (``TOCSIN_AI__CONCURRENCY``); an empty variable is one that is not set. What must not be in the environment
+is a file of that name in the folder that ``TOCSIN_SECRETS_DIR`` names. There is no global instance: the edge
+(command line, composition root) loads them once with `load_settings` and hands down what is needed. Times are
+seconds.
 """
 
+from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
@@ -18,7 +20,13 @@ from pydantic import (
     ValidationError,
     field_validator,
 )
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    NestedSecretsSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from tocsin.errors import ConfigurationError
 
@@ -162,6 +170,10 @@ class Settings(BaseSettings):
     )
 
     secret: SecretStr = Field(description="Signs inbox tokens and cursors; at least 32 random characters.")
+    secrets_dir: Path | None = Field(
+        None,
+        description="A folder of files named like these variables, with their values; variables count more.",
+    )
     database: DatabaseSettings
     redis: RedisSettings
     api: ApiSettings = ApiSettings()
@@ -169,6 +181,23 @@ class Settings(BaseSettings):
     ai: AiSettings = AiSettings()
     worker: WorkerSettings = WorkerSettings()
     log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings passes it
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings passes it
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read the environment, then the folder of files that it names."""
+        folder = env_settings().get("secrets_dir")
+        if folder is None:
+            return init_settings, env_settings
+        # The source would pass over a folder that it cannot list, and then everything seems to be missing.
+        next(Path(folder).iterdir(), None)
+        return init_settings, env_settings, NestedSecretsSettingsSource(file_secret_settings, secrets_dir=folder)
 
     @field_validator("secret")
     @classmethod
@@ -185,7 +214,7 @@ _Settings = TypeVar("_Settings", bound=BaseSettings)
 
 
 def load_settings(kind: type[_Settings]) -> _Settings:
-    """Read ``kind`` from the environment.
+    """Read ``kind`` from the environment, and from files where it names a folder of them.
 
     Raises:
         ConfigurationError: naming every variable that is missing or does not fit, never its value.
@@ -194,6 +223,10 @@ def load_settings(kind: type[_Settings]) -> _Settings:
         return kind()
     except SettingsError as error:
         raise ConfigurationError(str(error)) from None
+    except OSError as error:
+        raise ConfigurationError(f"TOCSIN_SECRETS_DIR: cannot read {error.filename}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConfigurationError("TOCSIN_SECRETS_DIR: a file in it is not text in UTF-8") from None
     except ValidationError as error:
         prefix = kind.model_config.get("env_prefix", "")
         lines = [

@@ -4,6 +4,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from pydantic import BaseModel, Field, SecretStr
@@ -117,6 +118,60 @@ def test_no_secret_shows_in_a_repr() -> None:
     assert SECRET not in repr(settings)
     assert PASSWORD not in repr(settings)
     assert PASSWORD not in settings.model_dump_json()
+
+
+# ---- files
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What is required, in files; one with the line end that an editor leaves, one in capitals."""
+    (tmp_path / "tocsin_secret").write_text(f"{SECRET}\n")
+    (tmp_path / "tocsin_database__url").write_text(REQUIRED["TOCSIN_DATABASE__URL"])
+    (tmp_path / "TOCSIN_REDIS__BROKER_URL").write_text(REQUIRED["TOCSIN_REDIS__BROKER_URL"])
+    (tmp_path / "of_another_program").write_text("whatever")
+    monkeypatch.setenv("TOCSIN_SECRETS_DIR", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_folder_of_files_does_for_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOCSIN_DATABASE__POOL_SIZE", "3")
+
+    settings = load_settings(Settings)
+
+    assert settings.secret.get_secret_value() == SECRET
+    assert settings.database.url.get_secret_value() == REQUIRED["TOCSIN_DATABASE__URL"]
+    assert settings.database.pool_size == 3, "a group may come from both"
+    assert settings.redis.broker_url.get_secret_value() == REQUIRED["TOCSIN_REDIS__BROKER_URL"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_variable_counts_more_than_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOCSIN_REDIS__BROKER_URL", "redis://elsewhere:6379/0")
+
+    assert load_settings(Settings).redis.broker_url.get_secret_value() == "redis://elsewhere:6379/0"
+
+
+def test_a_wrong_value_in_a_file_is_named_like_its_variable(folder: Path) -> None:
+    (folder / "tocsin_secret").write_text("too-short-6f1c")
+
+    message = refusal()
+
+    assert message.startswith("TOCSIN_SECRET: Value error, must be at least")
+    assert "6f1c" not in message
+
+
+def test_a_folder_of_files_that_is_not_there_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOCSIN_SECRETS_DIR", str(folder / "missing"))
+
+    assert refusal() == f"TOCSIN_SECRETS_DIR: cannot read {folder / 'missing'}: No such file or directory"
+
+
+def test_a_file_that_is_no_text_is_refused(folder: Path) -> None:
+    (folder / "tocsin_secret").write_bytes(b"\xff\xfe")
+
+    assert refusal() == "TOCSIN_SECRETS_DIR: a file in it is not text in UTF-8"
 
 
 # ---- .env.example
