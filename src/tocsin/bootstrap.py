@@ -37,7 +37,7 @@ from tocsin.services.retry_policy import RetryPolicy
 from tocsin.services.slots import Slots
 from tocsin.services.turnstile import Turnstile
 from tocsin.settings import AiSettings, RedisSettings, Settings
-from tocsin.telemetry import BREAKER_STATE
+from tocsin.telemetry import BREAKER_STATE, CALLS_MAX
 
 _NEW_OBJECTS = 10_000
 _MIGRATION_SECONDS = 3_600
@@ -167,7 +167,10 @@ async def open_worker_resources(
         options = settings.worker
         keeper = LeaseKeeper(database, timedelta(seconds=options.lease), options.renew_every)
         slots = Slots(settings.ai.concurrency)
-        analysis = AnalysisService(database, patient, breaker, policy, keeper, slots, doorbell, clock)
+        CALLS_MAX.set(settings.ai.concurrency)
+        analysis = AnalysisService(
+            database, patient, breaker, policy, keeper, slots, doorbell, clock, settings.ai.provider
+        )
         ringer = Ringer(database, doorbell, breaker, timedelta(seconds=options.overdue), analysis.take_up)
         undo, tombstone = timedelta(seconds=settings.inbox.undo), timedelta(seconds=settings.inbox.tombstone)
         purger = Purger(database, undo, tombstone, clock)
@@ -181,7 +184,7 @@ async def _open_doorbell(settings: RedisSettings) -> AsyncIterator[CeleryDoorbel
     url = settings.broker_url.get_secret_value()
     timeouts = {"connect_timeout": settings.connect_timeout, "read_timeout": settings.read_timeout}
     async with (
-        open_redis(url, **timeouts, pause=settings.pause) as redis,
+        open_redis(url, use="broker", **timeouts, pause=settings.pause) as redis,
         open_doorbell(make_celery(url, **timeouts), redis, settings.pause) as doorbell,
     ):
         yield doorbell
@@ -192,6 +195,7 @@ async def _open_cache(settings: Settings) -> AsyncIterator[PageCache]:
     options = settings.redis
     async with open_redis(
         options.effective_cache_url.get_secret_value(),
+        use="cache",
         connect_timeout=options.connect_timeout,
         read_timeout=options.read_timeout,
         pause=options.pause,
@@ -200,10 +204,11 @@ async def _open_cache(settings: Settings) -> AsyncIterator[PageCache]:
 
 
 def _build_breaker(settings: AiSettings) -> CircuitBreaker:
+    gauge = BREAKER_STATE.labels(settings.provider)
     return CircuitBreaker(
         settings.breaker_threshold,
         settings.breaker_cooldown,
         settings.breaker_cooldown_max,
         time.monotonic,
-        lambda state: BREAKER_STATE.set(_BREAKER_LEVELS[state]),
+        lambda state: gauge.set(_BREAKER_LEVELS[state]),
     )

@@ -52,6 +52,11 @@ class Coalescer(Generic[_Item, _Result]):
         self._running = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
+    @property
+    def waiting(self) -> int:
+        """How many items are not being written yet."""
+        return len(self._waiting)
+
     async def submit(self, item: _Item) -> _Result:
         """Hand in ``item`` and wait for its result.
 

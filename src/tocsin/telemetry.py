@@ -2,36 +2,85 @@
 
 import contextlib
 import logging
+import platform
 import sys
-from typing import Literal
+from typing import Final, Literal, TextIO
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+
+from tocsin import __version__
 
 # When each series began says nothing that its values do not.
 disable_created_metrics()  # type: ignore[no-untyped-call]  # the library forgot this one
 
+# A process tells what it does and no more: a worker's backlog of 0 from each API would be a lie. What both do is in
+# the registry of the library, as is what it tells of the process itself.
+API: Final = CollectorRegistry(support_collectors_without_names=True)
+WORKER: Final = CollectorRegistry(support_collectors_without_names=True)
+for _registry in (API, WORKER):
+    _registry.register(REGISTRY)
+
+BUILD = Gauge("tocsin_build_info", "Always 1.", ["component", "version", "python"])
+LOG_LINES = Counter("tocsin_log_lines", "Lines logged, from warnings upwards.", ["level"])
+_WARNINGS, _ERRORS = LOG_LINES.labels("warning"), LOG_LINES.labels("error")
 BATCH_ITEMS = Histogram(
     "tocsin_coalescer_batch_items",
     "Items written together.",
     ["coalescer"],
-    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256),
 )
-CREATED = Counter("tocsin_notifications_created", "Notifications accepted and stored.")
-REPLAYED = Counter("tocsin_notifications_replayed", "Creates answered with an earlier twin.")
-ANALYSES = Counter("tocsin_analyses", "Tries that ended.", ["outcome"])
-AI_SECONDS = Histogram("tocsin_ai_seconds", "How long the AI took, quick repeats included.", ["outcome"])
-CALLS_IN_THE_AIR = Gauge("tocsin_ai_calls_in_the_air", "Notifications that the AI is being asked about.")
-BREAKER_STATE = Gauge("tocsin_breaker_state", "0 closed, 1 half-open, 2 open.")
+REDIS_FAILURES = Counter(
+    "tocsin_redis_failures", "Calls of Redis that failed, or were not made shortly after a failure.", ["use"]
+)
 RINGS_LOST = Counter("tocsin_rings_lost", "Ids that could not be rung for; the maintenance loop finds them.")
-RUNG_AGAIN = Counter("tocsin_rung_again", "Overdue ids that were rung for.")
-CACHE_READS = Counter("tocsin_cache_reads", "Reads of the page cache.", ["outcome"])
-CACHE_FAILURES = Counter("tocsin_cache_failures", "Calls of the cache that failed or were not made after a failure.")
-REQUESTS = Counter("tocsin_http_requests", "Requests by route template.", ["method", "route", "status"])
-REQUEST_SECONDS = Histogram("tocsin_http_request_seconds", "Time to the whole response.", ["method", "route"])
-EXPIRED = Counter("tocsin_notifications_expired", "Notifications deleted because they were too old.")
-BACKLOG_JOBS = Gauge("tocsin_backlog_jobs", "Notifications that wait for their analysis.")
-BACKLOG_AGE = Gauge("tocsin_backlog_age_seconds", "How long the oldest of them waits.")
+DATABASE_CONNECTIONS = Gauge("tocsin_database_connections", "Connections of the pool.", ["state"])
+DATABASE_CONNECTIONS_MAX = Gauge("tocsin_database_connections_max", "How many connections the pool may have.")
+DATABASE_WAITING = Gauge("tocsin_database_waiting", "Units of work that wait for a connection.")
+DATABASE_FAILURES = Counter("tocsin_database_failures", "Units of work that could not be done.", ["code"])
+TRANSACTIONS_REPEATED = Counter("tocsin_transactions_repeated", "Attempts of transactions made again.", ["cause"])
+
+REQUESTS = Counter("tocsin_http_requests", "Requests by route template.", ["method", "route", "status"], registry=API)
+REQUEST_SECONDS = Histogram(
+    "tocsin_http_request_seconds",
+    "Time to the whole response.",
+    ["method", "route"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+    registry=API,
+)
+CREATED = Counter("tocsin_notifications_created", "Notifications accepted and stored.", registry=API)
+REPLAYED = Counter("tocsin_notifications_replayed", "Creates answered with an earlier twin.", registry=API)
+INTAKE_WAITING = Gauge("tocsin_intake_waiting", "Creates that wait to be written.", registry=API)
+CACHE_READS = Counter("tocsin_cache_reads", "Reads of the page cache.", ["outcome"], registry=API)
+
+ANALYSES = Counter("tocsin_analyses", "Tries that ended.", ["analyzer", "outcome"], registry=WORKER)
+JUDGED_SECONDS = Histogram(
+    "tocsin_judged_seconds",
+    "From the promise of an analysis to its verdict, all tries included.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30, 60, 300, 900, 3600, 21_600),
+    registry=WORKER,
+)
+AI_SECONDS = Histogram(
+    "tocsin_ai_seconds",
+    "How long the AI took, quick repeats included.",
+    ["analyzer", "outcome"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 1.5, 2, 3, 5, 10, 20, 30, 60, 120),
+    registry=WORKER,
+)
+CALLS_IN_THE_AIR = Gauge(
+    "tocsin_ai_calls_in_the_air", "Notifications that the AI is being asked about.", registry=WORKER
+)
+CALLS_MAX = Gauge("tocsin_ai_calls_max", "How many of them there may be at a time.", registry=WORKER)
+BREAKER_STATE = Gauge("tocsin_breaker_state", "0 closed, 1 half-open, 2 open.", ["analyzer"], registry=WORKER)
+RUNG_AGAIN = Counter("tocsin_rung_again", "Overdue ids that were rung for.", registry=WORKER)
+EXPIRED = Counter("tocsin_notifications_expired", "Notifications deleted because they were too old.", registry=WORKER)
+BACKLOG_JOBS = Gauge("tocsin_backlog_jobs", "Notifications that wait for their analysis.", registry=WORKER)
+BACKLOG_AGE = Gauge("tocsin_backlog_age_seconds", "How long the oldest of them waits.", registry=WORKER)
+BACKLOG_OVERDUE = Gauge(
+    "tocsin_backlog_overdue_seconds",
+    "For how long one of them could have been claimed and was not.",
+    registry=WORKER,
+)
 
 LogFormat = Literal["auto", "json", "console"]
 
@@ -46,7 +95,26 @@ class _Lines:
         with contextlib.suppress(OSError, ValueError):
             sys.stderr.write(f"{line}\n")
 
-    debug = info = warning = error = critical = msg
+    debug = info = msg
+
+    def warning(self, line: str) -> None:
+        _WARNINGS.inc()
+        self.msg(line)
+
+    def error(self, line: str) -> None:
+        _ERRORS.inc()
+        self.msg(line)
+
+    critical = error
+
+
+class _Theirs(logging.StreamHandler[TextIO]):
+    """Writes the lines of libraries."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.levelno >= logging.WARNING:
+            (_ERRORS if record.levelno >= logging.ERROR else _WARNINGS).inc()
+        super().emit(record)
 
 
 def configure_logging(log_format: LogFormat, level: str) -> None:
@@ -72,7 +140,7 @@ def configure_logging(log_format: LogFormat, level: str) -> None:
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Theirs(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -85,6 +153,11 @@ def configure_logging(log_format: LogFormat, level: str) -> None:
     # Their own lines say nothing that ours do not; the errors of both stay.
     for noisy in ("uvicorn.access", "uvicorn.error", "celery.worker.strategy", "celery.app.trace"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
+
+
+def introduce(component: Literal["api", "worker"]) -> None:
+    """Tell in the metrics what this process is."""
+    BUILD.labels(component, __version__, platform.python_version()).set(1)
 
 
 def bind_request_id(request_id: str) -> None:

@@ -85,6 +85,18 @@ async def test_requests_are_counted_by_the_template_of_their_path(api: httpx2.As
         assert await count(method, route, status) == before + 1, f"{method} {url}"
 
 
+async def test_methods_that_nobody_serves_share_one_series(api: httpx2.AsyncClient) -> None:
+    async def count() -> float:
+        text = (await api.get("/metrics")).text
+        return sample(text, "tocsin_http_requests_total", method="(other)", route="/livez", status="405")
+
+    before = await count()
+    for method in ("BREW", "PROPFIND"):
+        assert (await api.request(method, "/livez")).status_code == 405
+
+    assert await count() == before + 2
+
+
 async def test_metrics_tell_of_no_user(api: httpx2.AsyncClient) -> None:
     notification = await create(api, title="Very private")
     await api.get(f"{NOTIFICATIONS}/{notification['id']}")

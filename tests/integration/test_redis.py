@@ -46,14 +46,14 @@ class Mute:
 @asynccontextmanager
 async def opened(url: str, pause: float = 60) -> AsyncIterator[tuple[GuardedRedis, CeleryDoorbell]]:
     async with (
-        open_redis(url, connect_timeout=0.5, read_timeout=0.1, pause=pause) as redis,
+        open_redis(url, use="tests", connect_timeout=0.5, read_timeout=0.1, pause=pause) as redis,
         open_doorbell(make_celery(url, connect_timeout=0.5, read_timeout=0.1), redis, pause) as doorbell,
     ):
         yield redis, doorbell
 
 
 async def test_a_page_is_kept_until_its_time_is_over(cache_url: str) -> None:
-    async with open_redis(cache_url, connect_timeout=1, read_timeout=1, pause=1) as redis:
+    async with open_redis(cache_url, use="tests", connect_timeout=1, read_timeout=1, pause=1) as redis:
         cache = RedisPageCache(redis, ttl=0.3)
         assert await cache.get("key") is None
 

@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, CollectorRegistry
 
 from tests.house import configuration
 from tests.house.source import ROOT
-from tocsin import errors
+from tocsin import errors, telemetry
 from tocsin.controllers import problems
 
 DOCUMENTS = sorted((*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")))
@@ -63,11 +63,19 @@ def test_a_decision_has_its_four_parts(path: Path) -> None:
     assert parts == ["Context", "Decision", "Consequences", "Alternatives"]
 
 
-def test_the_manual_lists_every_metric() -> None:
-    ours = {family.name for family in REGISTRY.collect() if family.name.startswith("tocsin_")}
-    told = re.findall(r"^\| `(tocsin_\w+)`", text_of("docs/operations.md"), re.MULTILINE)
+def test_the_manual_lists_every_metric_and_says_who_tells_it() -> None:
+    told = dict(re.findall(r"^\| `(tocsin_\w+)` \| (API: |worker: )?", text_of("docs/operations.md"), re.MULTILINE))
 
-    assert {name.removesuffix("_total") for name in told} == ours
+    both = _names(REGISTRY)
+    assert {name.removesuffix("_total"): teller for name, teller in told.items()} == (
+        dict.fromkeys(both, "")
+        | dict.fromkeys(_names(telemetry.API) - both, "API: ")
+        | dict.fromkeys(_names(telemetry.WORKER) - both, "worker: ")
+    )
+
+
+def _names(registry: CollectorRegistry) -> set[str]:
+    return {family.name for family in registry.collect() if family.name.startswith("tocsin_")}
 
 
 def test_the_manual_lists_every_code_of_an_error() -> None:

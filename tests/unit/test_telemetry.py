@@ -40,3 +40,13 @@ def test_an_exception_is_one_line() -> None:
 def test_nobody_fails_when_a_line_cannot_be_written() -> None:
     done = _run("os.close(2); log.info('lost'); print('alive')")
     assert (done.returncode, done.stdout) == (0, "alive\n")
+
+
+def test_warnings_and_errors_are_counted_whoever_says_them() -> None:
+    done = _run(
+        "log.info('fine'); log.warning('hm'); logging.getLogger('library').warning('hm')\n"
+        "try: 1 / 0\nexcept ZeroDivisionError: log.exception('broke')\n"
+        "from tocsin.telemetry import API\n"
+        "print([API.get_sample_value('tocsin_log_lines_total', {'level': it}) for it in ('warning', 'error')])"
+    )
+    assert done.stdout == "[2.0, 1.0]\n"

@@ -3,6 +3,8 @@
 import re
 import secrets
 import time
+from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 import structlog
@@ -15,6 +17,8 @@ from tocsin.telemetry import REQUEST_SECONDS, REQUESTS, bind_request_id
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._\-]{1,128}")
 _UNMATCHED: Final = "(none)"
 _QUIET: Final = frozenset({"/livez", "/readyz", "/metrics"})
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_OTHER: Final = "(other)"
 _log = structlog.get_logger("tocsin.access")
 
 
@@ -96,8 +100,9 @@ class _Exchange:
     def _report(self, seconds: float) -> None:
         method = self._method
         route = getattr(self._scope.get("route"), "path_format", _UNMATCHED)
-        REQUESTS.labels(method, route, str(self._status)).inc()
-        REQUEST_SECONDS.labels(method, route).observe(seconds)
+        count, observe = _series(method if method in _METHODS else _OTHER, route, self._status)
+        count()
+        observe(seconds)
         if route not in _QUIET:
             _log.info(
                 "request",
@@ -106,3 +111,9 @@ class _Exchange:
                 status=self._status,
                 ms=round(seconds * 1000, 1),
             )
+
+
+# To look both up by their labels takes as long as to count.
+@cache
+def _series(method: str, route: str, status: int) -> tuple[Callable[[], None], Callable[[float], None]]:
+    return REQUESTS.labels(method, route, str(status)).inc, REQUEST_SECONDS.labels(method, route).observe

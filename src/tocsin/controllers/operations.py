@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from tocsin.controllers.dependencies import ResourcesOf
 from tocsin.controllers.problems import declare
+from tocsin.telemetry import API
 
 router = APIRouter(tags=["operations"])
 
@@ -48,4 +49,4 @@ async def readyz(resources: ResourcesOf) -> Readiness:
 )
 async def metrics() -> Response:
     """Everything that is counted in this process."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    return Response(generate_latest(API), media_type=CONTENT_TYPE_LATEST)

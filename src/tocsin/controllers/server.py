@@ -13,6 +13,7 @@ from tocsin.controllers.app import create_app
 from tocsin.controllers.protocol import HttpProtocol
 from tocsin.errors import ConfigurationError
 from tocsin.settings import Settings
+from tocsin.telemetry import introduce
 
 _BACKLOG = 2048
 _log = structlog.get_logger(__name__)
@@ -41,6 +42,7 @@ def run_server(settings: Settings, host: str, port: int) -> None:
     Raises:
         ConfigurationError: the address cannot be listened on.
     """
+    introduce("api")
     listener = _listen(host, port)
     app = create_app(open_resources(settings), settings.api.max_body_bytes)
     config = uvicorn.Config(

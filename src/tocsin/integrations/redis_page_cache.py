@@ -3,9 +3,10 @@
 from typing import Final
 
 from tocsin.integrations.redis_client import GuardedRedis
-from tocsin.telemetry import CACHE_FAILURES, CACHE_READS
+from tocsin.telemetry import CACHE_READS
 
 _PREFIX: Final = "tocsin:page:"
+_HIT, _MISS, _FAILED = (CACHE_READS.labels(outcome) for outcome in ("hit", "miss", "failed"))
 
 
 class RedisPageCache:
@@ -19,17 +20,11 @@ class RedisPageCache:
         """Return what was stored under ``key``, if it is still there."""
         page = await self._redis.call(lambda redis: redis.get(_PREFIX + key))
         if page is None:
-            self._count_absence()
+            (_FAILED if self._redis.is_paused else _MISS).inc()
             return None
-        CACHE_READS.labels("hit").inc()
+        _HIT.inc()
         return page if isinstance(page, bytes) else page.encode()
 
     async def set(self, key: str, page: bytes) -> None:
         """Keep ``page`` under ``key`` for a while."""
         await self._redis.call(lambda redis: redis.set(_PREFIX + key, page, px=self._ttl_ms))
-
-    def _count_absence(self) -> None:
-        if self._redis.is_paused:
-            CACHE_FAILURES.inc()
-        else:
-            CACHE_READS.labels("miss").inc()

@@ -6,12 +6,13 @@ the number of tries, since it starts again with a re-analysis.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import cast
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     Float,
     Integer,
     Interval,
@@ -29,9 +30,15 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.models.analysis_job import AnalysisJob
+
+
+def _seconds(interval: ColumnElement[timedelta]) -> ColumnElement[float]:
+    return sql_cast(func.extract("epoch", interval), Float(53))
+
 
 _TABLE = cast("Table", AnalysisJob.__table__)
 _MAINTENANCE_LOCK = 0x70C51
@@ -62,6 +69,7 @@ _CLAIM = (
         AnalysisJob.lease,
         AnalysisJob.tries,
         AnalysisJob.request_id,
+        _seconds(_NOW - AnalysisJob.enqueued_at).label("waited"),
     )
     .execution_options(synchronize_session=False)
 )
@@ -109,17 +117,26 @@ _PUT_BACK = (
 _new = (
     func.unnest(_IDS, bindparam("request_ids", type_=ARRAY(String))).table_valued("id", "request_id").render_derived()
 )
+_BACKLOG = select(
+    func.count(),
+    _seconds(_NOW - func.min(AnalysisJob.enqueued_at)),
+    _seconds(_NOW - func.min(AnalysisJob.available_at)),
+)
 _ENQUEUE = insert(_TABLE).from_select(["notification_id", "request_id"], select(_new.c.id, _new.c.request_id))
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """One worker's time-limited right to a job; ``tries`` counts this one."""
+    """One worker's time-limited right to a job.
+
+    ``tries`` counts this one; ``waited`` is how many seconds before it the job was made.
+    """
 
     notification_id: UUID
     id: UUID
     tries: int
     request_id: str | None
+    waited: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +151,11 @@ class PutBack:
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """How much work is left, and since when the oldest of it waits."""
+    """How much work is left, how many seconds ago the oldest of it was promised, and for how many one was claimable."""
 
     jobs: int
-    oldest: datetime | None
+    age: float
+    overdue: float
 
 
 class AnalysisJobRepository:
@@ -169,7 +187,7 @@ class AnalysisJobRepository:
     async def claim(self, ids: Collection[UUID], lease_time: timedelta) -> list[Lease]:
         """Claim what is claimable among ``ids``; the rest is leased elsewhere, scheduled for later, or gone."""
         rows = await self._session.execute(_CLAIM, {"ids": list(ids), "lease_time": lease_time})
-        return [Lease(row.notification_id, row.lease, row.tries, row.request_id) for row in rows]
+        return [Lease(row.notification_id, row.lease, row.tries, row.request_id, row.waited) for row in rows]
 
     async def renew(self, leases: Mapping[UUID, UUID], lease_time: timedelta) -> None:
         """Prolong the leases (by notification id) that are still held."""
@@ -208,8 +226,8 @@ class AnalysisJobRepository:
 
     async def backlog(self) -> Backlog:
         """Count the work that is left."""
-        row = (await self._session.execute(select(func.count(), func.min(AnalysisJob.enqueued_at)))).one()
-        return Backlog(row[0], row[1])
+        row = (await self._session.execute(_BACKLOG)).one()
+        return Backlog(row[0], max(row[1] or 0.0, 0.0), max(row[2] or 0.0, 0.0))
 
     async def try_maintenance_lock(self) -> bool:
         """Become the one process that maintains, until the end of the transaction."""

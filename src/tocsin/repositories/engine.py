@@ -7,8 +7,24 @@ import asyncpg
 from sqlalchemy import event
 from sqlalchemy.engine import AdaptedConnection, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
+
+from tocsin.telemetry import DATABASE_CONNECTIONS, DATABASE_CONNECTIONS_MAX, DATABASE_WAITING
 
 _TRANSACTION_TIMEOUT_SINCE = 17
+
+
+class _Pool(AsyncAdaptedQueuePool):
+    """Knows how many wait: for a free connection, or for theirs to be made."""
+
+    waiting = 0
+
+    def _do_get(self) -> ConnectionPoolEntry:
+        self.waiting += 1
+        try:
+            return super()._do_get()
+        finally:
+            self.waiting -= 1
 
 
 @asynccontextmanager
@@ -35,6 +51,7 @@ async def open_engine(
     """
     engine = create_async_engine(
         make_url(url).set(drivername="postgresql+asyncpg"),
+        poolclass=_Pool,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=pool_timeout,
@@ -57,6 +74,7 @@ async def open_engine(
     def bound_transactions(connection: AdaptedConnection, _: object) -> None:
         connection.run_async(lambda raw: _bound_transactions(raw, 1.5 * statement_timeout))
 
+    _tell_of_pool(engine)
     try:
         yield engine
     finally:
@@ -66,3 +84,17 @@ async def open_engine(
 async def _bound_transactions(connection: asyncpg.Connection, seconds: float) -> None:
     if connection.get_server_version().major >= _TRANSACTION_TIMEOUT_SINCE:
         await connection.execute(f"SET transaction_timeout = '{round(seconds * 1000)}ms'")
+
+
+def _tell_of_pool(engine: AsyncEngine) -> None:
+    """Have the metrics ask the pool when they are asked. It is replaced when the server hangs up."""
+
+    def pool() -> _Pool:
+        it = engine.sync_engine.pool
+        assert isinstance(it, _Pool)  # noqa: S101 - the one that it was made with
+        return it
+
+    DATABASE_CONNECTIONS.labels("in_use").set_function(lambda: pool().checkedout())
+    DATABASE_CONNECTIONS.labels("idle").set_function(lambda: pool().checkedin())
+    DATABASE_CONNECTIONS_MAX.set_function(lambda: pool().size())
+    DATABASE_WAITING.set_function(lambda: pool().waiting)

@@ -17,13 +17,14 @@ from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-from tocsin.errors import DatabaseUnavailable, Overloaded, UnstorableInput
+from tocsin.errors import DatabaseUnavailable, Overloaded, Unavailable, UnstorableInput
 from tocsin.repositories.analysis_jobs import AnalysisJobRepository
 from tocsin.repositories.api_keys import ApiKeyRepository
 from tocsin.repositories.inboxes import InboxRepository
 from tocsin.repositories.notification_bulk import NotificationBulkRepository
 from tocsin.repositories.notification_pages import NotificationPageRepository
 from tocsin.repositories.notifications import NotificationRepository
+from tocsin.telemetry import DATABASE_FAILURES, TRANSACTIONS_REPEATED
 
 _Result = TypeVar("_Result")
 _log = structlog.get_logger(__name__)
@@ -35,6 +36,8 @@ _UNREACHABLE: Final = frozenset({"08", "53", "57", "58"})
 """SQLSTATE classes: connection, resources, operator intervention (shutdown, cancel), system error."""
 _BAD_DATA: Final = frozenset({"22", "23"})
 """SQLSTATE classes: data exception, integrity constraint violation."""
+for _code in (DatabaseUnavailable.code, Overloaded.code):
+    DATABASE_FAILURES.labels(_code)
 
 
 class CommitUnknown(DatabaseUnavailable):
@@ -140,11 +143,20 @@ class Database:
 
 
 async def _repeat(attempt: Callable[[], Awaitable[_Result]]) -> _Result:
+    try:
+        return await _attempt_often(attempt)
+    except Unavailable as error:
+        DATABASE_FAILURES.labels(error.code).inc()
+        raise
+
+
+async def _attempt_often(attempt: Callable[[], Awaitable[_Result]]) -> _Result:
     pause = _FIRST_PAUSE
     for _ in range(_ATTEMPTS - 1):
         try:
             return await attempt()
         except _Repeat as repeat:
+            TRANSACTIONS_REPEATED.labels(str(repeat)).inc()
             _log.info("transaction_repeated", cause=str(repeat))
         await asyncio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads retries, guards nothing
         pause *= 2

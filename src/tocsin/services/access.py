@@ -20,6 +20,7 @@ from tocsin.models.api_key import KEY_PREFIX, ApiKey, Scope, hash_service_key, n
 from tocsin.repositories.api_keys import ValidKey
 from tocsin.repositories.unit_of_work import Database, UnitOfWork
 from tocsin.services.ports import Clock
+from tocsin.telemetry import BATCH_ITEMS
 
 _ALGORITHM: Final = "HS256"
 _INBOX_AUDIENCE: Final = "inbox"
@@ -93,7 +94,10 @@ class AccessService:
         self._clock = clock
         # Looked up anew for each call, so that a revoked key stops at once, but together for all that wait.
         self._lookup: Coalescer[bytes, ValidKey | None] = Coalescer(
-            self._look_up, max_batch=_MAX_WAITING, max_waiting=_MAX_WAITING
+            self._look_up,
+            max_batch=_MAX_WAITING,
+            max_waiting=_MAX_WAITING,
+            observe=BATCH_ITEMS.labels("keys").observe,
         )
 
     async def authenticate(self, credential: str) -> Caller:

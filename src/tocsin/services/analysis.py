@@ -23,17 +23,21 @@ from tocsin.services.outcomes import Claimed, GivenUp, Judged, Outcome, Postpone
 from tocsin.services.ports import Analyzer, Clock, Doorbell
 from tocsin.services.retry_policy import RetryPolicy
 from tocsin.services.slots import Slots
-from tocsin.telemetry import AI_SECONDS, ANALYSES, BATCH_ITEMS, CALLS_IN_THE_AIR
+from tocsin.telemetry import AI_SECONDS, ANALYSES, BATCH_ITEMS, CALLS_IN_THE_AIR, JUDGED_SECONDS
 
 _log = structlog.get_logger(__name__)
 
 _MAX_BATCH: Final = 128
 _STORE_SECONDS: Final = 60.0
 _STORE_PAUSE: Final = 0.5
+_OUTCOMES: Final = ("judged", "givenup", "postponed", "lease_lost", "broke_off")
 
 
 class AnalysisService:
-    """Judges notifications, at most so many at a time as there are slots."""
+    """Judges notifications, at most so many at a time as there are slots.
+
+    What came of it is counted under ``analyzer_name``.
+    """
 
     def __init__(
         self,
@@ -45,6 +49,7 @@ class AnalysisService:
         slots: Slots,
         doorbell: Doorbell,
         clock: Clock,
+        analyzer_name: str,
     ) -> None:
         self._database = database
         self._analyzer = analyzer
@@ -54,6 +59,9 @@ class AnalysisService:
         self._slots = slots
         self._doorbell = doorbell
         self._clock = clock
+        self._name = analyzer_name
+        for outcome in _OUTCOMES:
+            ANALYSES.labels(analyzer_name, outcome)
         self._in_the_air: dict[asyncio.Task[None], Claimed] = {}
         self._taken_up: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
@@ -131,14 +139,17 @@ class AnalysisService:
         return [Claimed(lease, messages[lease.notification_id]) for lease in leases]
 
     async def _judge(self, claimed: Claimed, era: int) -> None:
-        lease = claimed.lease
+        lease, began = claimed.lease, time.monotonic()
         with structlog.contextvars.bound_contextvars(
             notification_id=str(lease.notification_id), request_id=lease.request_id, tries=lease.tries
         ):
             try:
-                await self._store(await self._ask(claimed, era))
+                outcome = await self._ask(claimed, era)
+                applied = await self._store(outcome)
+                self._report(outcome, lease.waited + time.monotonic() - began, applied=applied)
             except Exception:  # noqa: BLE001 - the lease runs out and the work is taken up again
                 _log.exception("analysis_broke_off")
+                ANALYSES.labels(self._name, "broke_off").inc()
             finally:
                 self._keeper.drop(lease)
                 self._in_the_air.pop(asyncio.current_task(), None)  # type: ignore[arg-type]  # a task runs this
@@ -155,9 +166,9 @@ class AnalysisService:
         try:
             verdict: Verdict = await self._analyzer.analyze(claimed.message.title, claimed.message.text)
         except AnalyzerError as error:
-            AI_SECONDS.labels(error.code).observe(time.perf_counter() - began)
+            AI_SECONDS.labels(self._name, error.code).observe(time.perf_counter() - began)
             return self._after_error(claimed, error, era)
-        AI_SECONDS.labels("verdict").observe(time.perf_counter() - began)
+        AI_SECONDS.labels(self._name, "verdict").observe(time.perf_counter() - began)
         self._breaker.record_success(era)
         return Judged(claimed, verdict)
 
@@ -174,26 +185,27 @@ class AnalysisService:
             return GivenUp(claimed, error.detail)
         return Postponed(claimed, delay, counted, error.detail)
 
-    async def _store(self, outcome: Outcome) -> None:
-        """Write the outcome; an unreachable database is asked again for a while: the lease tells if it is too late."""
+    async def _store(self, outcome: Outcome) -> bool:
+        """Write the outcome; return whether the lease was still held.
+
+        An unreachable database is asked again for a while: the lease tells if it is too late.
+        """
         deadline = time.monotonic() + _STORE_SECONDS
         while True:
             try:
-                applied = await self._outcomes.submit(outcome)
+                return await self._outcomes.submit(outcome)
             except Unavailable as error:
                 if time.monotonic() > deadline:
                     raise
                 _log.warning("outcome_not_stored", error=error.detail)
                 await asyncio.sleep(_STORE_PAUSE)
-            else:
-                self._report(outcome, applied=applied)
-                return
 
-    def _report(self, outcome: Outcome, *, applied: bool) -> None:
+    def _report(self, outcome: Outcome, seconds: float, *, applied: bool) -> None:
         name = type(outcome).__name__.lower() if applied else "lease_lost"
-        ANALYSES.labels(name).inc()
+        ANALYSES.labels(self._name, name).inc()
         match outcome:
             case Judged(_, verdict) if applied:
+                JUDGED_SECONDS.observe(seconds)
                 _log.info("notification_judged", category=verdict.category.value, confidence=verdict.confidence)
             case GivenUp(_, reason) if applied:
                 _log.warning("notification_failed", reason=reason)

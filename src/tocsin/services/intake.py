@@ -18,7 +18,7 @@ from tocsin.repositories.notifications import IdempotencyMark, NewNotification
 from tocsin.repositories.unit_of_work import CommitUnknown, Database, UnitOfWork
 from tocsin.services.access import Caller, require_service
 from tocsin.services.ports import Doorbell
-from tocsin.telemetry import BATCH_ITEMS, CREATED, REPLAYED, current_request_id
+from tocsin.telemetry import BATCH_ITEMS, CREATED, INTAKE_WAITING, REPLAYED, current_request_id
 
 _MAX_BATCH: Final = 200
 _CONFLICT_ATTEMPTS: Final = 5
@@ -65,6 +65,7 @@ class IntakeService:
             max_waiting=max_waiting,
             observe=BATCH_ITEMS.labels("intake").observe,
         )
+        INTAKE_WAITING.set_function(lambda: self._coalescer.waiting)
 
     async def accept(self, caller: Caller, draft: NotificationDraft) -> Accepted:
         """Store one notification.

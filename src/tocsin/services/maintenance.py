@@ -5,7 +5,7 @@ Every worker runs it, one at a time, so there is no scheduler that could be forg
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
@@ -17,7 +17,7 @@ from tocsin.repositories.unit_of_work import Database, UnitOfWork
 from tocsin.services.circuit_breaker import BreakerState, CircuitBreaker
 from tocsin.services.ports import Clock, Doorbell
 from tocsin.services.retention import Retention
-from tocsin.telemetry import BACKLOG_AGE, BACKLOG_JOBS, RUNG_AGAIN
+from tocsin.telemetry import BACKLOG_AGE, BACKLOG_JOBS, BACKLOG_OVERDUE, RUNG_AGAIN
 
 _log = structlog.get_logger(__name__)
 
@@ -144,5 +144,5 @@ class Maintenance:
     async def _measure(self) -> None:
         backlog: Backlog = await self._database.read(lambda uow: uow.jobs.backlog())
         BACKLOG_JOBS.set(backlog.jobs)
-        age = (datetime.now(UTC) - backlog.oldest).total_seconds() if backlog.oldest else 0
-        BACKLOG_AGE.set(max(age, 0))
+        BACKLOG_AGE.set(backlog.age)
+        BACKLOG_OVERDUE.set(backlog.overdue)

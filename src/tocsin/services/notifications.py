@@ -16,7 +16,7 @@ from tocsin.repositories.unit_of_work import Database, UnitOfWork
 from tocsin.services.access import Caller
 from tocsin.services.finality_watch import FinalityWatch
 from tocsin.services.ports import Clock, Doorbell
-from tocsin.telemetry import current_request_id
+from tocsin.telemetry import BATCH_ITEMS, current_request_id
 
 _MAX_STATUSES: Final = 200
 _MAX_WAITING: Final = 10_000
@@ -45,7 +45,10 @@ class NotificationService:
         self._clock = clock
         # Together for all that ask: those who wait for their verdicts are often woken at the same moment.
         self._statuses: Coalescer[UUID, AnalysisStatus | None] = Coalescer(
-            self._read_statuses, max_batch=_MAX_STATUSES, max_waiting=_MAX_WAITING
+            self._read_statuses,
+            max_batch=_MAX_STATUSES,
+            max_waiting=_MAX_WAITING,
+            observe=BATCH_ITEMS.labels("statuses").observe,
         )
 
     async def get(self, caller: Caller, notification_id: UUID) -> Notification:

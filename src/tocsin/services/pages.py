@@ -21,6 +21,7 @@ from tocsin.services.access import Caller, InboxCaller
 from tocsin.services.cursors import CursorCodec, canonical
 from tocsin.services.ports import PageCache
 from tocsin.services.turnstile import Turnstile
+from tocsin.telemetry import BATCH_ITEMS
 
 _MAX_CACHED_BYTES: Final = 64 * 1024
 _MAX_WAITING: Final = 10_000
@@ -69,7 +70,10 @@ class PageService:
         self._cursors = cursors
         self._turnstile = turnstile
         self._clocks: Coalescer[UUID, Clock] = Coalescer(
-            self._read_clocks, max_batch=_MAX_WAITING, max_waiting=_MAX_WAITING
+            self._read_clocks,
+            max_batch=_MAX_WAITING,
+            max_waiting=_MAX_WAITING,
+            observe=BATCH_ITEMS.labels("clocks").observe,
         )
 
     async def page(

@@ -17,6 +17,7 @@ from tocsin.bootstrap import settle_memory
 from tocsin.errors import ConfigurationError
 from tocsin.integrations.celery_app import make_celery
 from tocsin.settings import Settings, WorkerSettings
+from tocsin.telemetry import WORKER, introduce
 from tocsin.worker.runtime import WorkerRuntime
 from tocsin.worker.tasks import register
 
@@ -30,6 +31,7 @@ def run_worker(settings: Settings) -> int:
 
     On the signal no more is consumed; running analyses get `WorkerSettings.drain` seconds, what is left is put back.
     """
+    introduce("worker")
     runtime = WorkerRuntime(settings)
     celery = make_celery(
         settings.redis.broker_url.get_secret_value(),
@@ -83,7 +85,7 @@ def _telling_metrics(settings: WorkerSettings) -> Iterator[None]:
         yield
         return
     try:
-        server, thread = start_http_server(settings.metrics_port, settings.metrics_host)
+        server, thread = start_http_server(settings.metrics_port, settings.metrics_host, WORKER)
     except OSError as error:
         where = f"{settings.metrics_host}:{settings.metrics_port}"
         raise ConfigurationError(f"Cannot tell metrics on {where}: {error.strerror}.") from None
