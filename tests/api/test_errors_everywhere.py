@@ -1,6 +1,7 @@
 """Errors that any path may give: unknown paths, wrong methods, and what no answer may leak."""
 
 import re
+from datetime import timedelta
 from uuid import UUID
 
 import httpx2
@@ -92,8 +93,10 @@ async def test_a_request_id_follows_the_notification_to_the_worker(app: FastAPI,
     response = await api.post(NOTIFICATIONS, json=draft(), headers={"X-Request-ID": "from-billing"})
 
     database = app.state.resources.database
-    jobs = await database.read(lambda uow: uow.jobs.get_many([UUID(response.json()["id"])]))
-    assert [job.request_id for job in jobs.values()] == ["from-billing"]
+    (lease,) = await database.transaction(
+        lambda uow: uow.jobs.claim([UUID(response.json()["id"])], timedelta(seconds=1))
+    )
+    assert lease.request_id == "from-billing"
 
 
 async def test_nothing_internal_leaks_from_an_unexpected_error(app: FastAPI, service_key: str) -> None:

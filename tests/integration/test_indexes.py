@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,12 +10,20 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from sqlalchemy import Select
 from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from tests.fixtures.servers import Servers, made_database
 from tocsin.models.notification import ProcessingStatus, first_id_at
 from tocsin.models.verdict import Category
-from tocsin.repositories.notification_pages import Keyset, NotificationFilter, Order, page_statement
+from tocsin.repositories.notification_pages import (
+    Keyset,
+    NotificationFilter,
+    Order,
+    inbox_page_statement,
+    page_statement,
+    restrictions,
+)
 
 USER = UUID("00000000-0000-4000-8000-000000000007")
 MINE = NotificationFilter(user_id=USER)
@@ -112,20 +120,35 @@ OTHERS = [
 ]
 
 
+def sql(form: Callable[..., Select[Any]], wanted: NotificationFilter, order: Order, after: Keyset | None) -> str:
+    values = restrictions(wanted)
+    statement = form(frozenset(values), order, later=after is not None)
+    follows = {"after_id": after.id, "after_severity": after.severity} if after else {}
+    dialect = PGDialect()  # type: ignore[no-untyped-call]  # a dialect has no types
+    return str(
+        statement.params(**values, **follows, limit=21).compile(dialect=dialect, compile_kwargs={"literal_binds": True})
+    )
+
+
 @pytest.mark.parametrize("after", [None, AFTER], ids=["first page", "later page"])
 @pytest.mark.parametrize(("wanted", "order", "index"), LISTINGS, ids=str)
 async def test_a_page_reads_its_index_in_order_and_little_else(
     filled: asyncpg.Connection, wanted: NotificationFilter, order: Order, index: str, after: Keyset | None
 ) -> None:
-    statement = page_statement(wanted, order, after, 21).compile(
-        dialect=PGDialect(),  # type: ignore[no-untyped-call]  # a dialect has no types
-        compile_kwargs={"literal_binds": True},
-    )
-
-    plan = await explain(filled, str(statement))
+    plan = await explain(filled, sql(page_statement, wanted, order, after))
 
     assert indexes(plan) == {index}
     assert "Sort" not in nodes(plan)
+
+
+@pytest.mark.parametrize(("wanted", "order", "index"), [it for it in LISTINGS if it[0].user_id], ids=str)
+async def test_a_page_beside_its_clock_reads_the_same_index(
+    filled: asyncpg.Connection, wanted: NotificationFilter, order: Order, index: str
+) -> None:
+    plan = await explain(filled, sql(inbox_page_statement, wanted, order, None))
+
+    assert index in indexes(plan)
+    assert not indexes(plan) - {index, "pk_inboxes", "pk_epoch"}
 
 
 @pytest.mark.parametrize(("statement", "arguments", "index"), OTHERS, ids=[index for _, _, index in OTHERS])

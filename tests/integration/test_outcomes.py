@@ -8,7 +8,8 @@ import pytest
 from tests.fixtures.analyzers import CRITICAL, INFO
 from tests.fixtures.posting import CALLER, assert_clock_is_sound, fetch, post
 from tocsin.bootstrap import Resources
-from tocsin.models.notification import Notification, ProcessingStatus
+from tocsin.models.notification import ProcessingStatus
+from tocsin.repositories.notification_rows import NotificationRow
 from tocsin.repositories.notifications import Message
 from tocsin.repositories.unit_of_work import Database
 from tocsin.services.outcomes import Claimed, GivenUp, Judged, Outcome, Postponed, Started, apply_outcomes
@@ -32,7 +33,7 @@ def given_up(claimed: Claimed) -> Outcome:
     return GivenUp(claimed, "no luck")
 
 
-async def claim(database: Database, notification: Notification) -> Claimed:
+async def claim(database: Database, notification: NotificationRow) -> Claimed:
     (lease,) = await database.transaction(lambda uow: uow.jobs.claim([notification.id], timedelta(minutes=1)))
     return Claimed(lease, Message(notification.user_id, notification.title, notification.text))
 

@@ -72,7 +72,7 @@ async def test_a_failing_hook_harms_neither_the_result_nor_other_hooks(database:
 
 async def test_a_deadlock_repeats_the_whole_transaction(database: Database, database_url: str) -> None:
     users = [new_notification_id() for _ in range(2)]
-    await database.transaction(lambda uow: uow.inboxes.ensure(users))
+    await fetch(database_url, "INSERT INTO inboxes (user_id) SELECT unnest($1::uuid[])", users)
     attempts: list[int] = []
     both_hold = asyncio.Barrier(2)
 
@@ -145,7 +145,7 @@ async def test_a_statement_that_takes_too_long_is_ended(database_url: str) -> No
     async with open_engine(database_url, application="tests", statement_timeout=0.2) as engine:
         database = Database(engine)
         user = new_notification_id()
-        await database.transaction(lambda uow: uow.inboxes.ensure([user]))
+        await fetch(database_url, "INSERT INTO inboxes (user_id) VALUES ($1)", user)
         holder = await asyncpg.connect(database_url)
         try:
             await holder.execute("BEGIN; LOCK TABLE inboxes")
@@ -156,13 +156,12 @@ async def test_a_statement_that_takes_too_long_is_ended(database_url: str) -> No
         assert user in await database.transaction(lambda uow: uow.inboxes.lock([user]))
 
 
-async def test_a_snapshot_sees_one_state(database: Database) -> None:
+async def test_a_snapshot_sees_one_state(database: Database, database_url: str) -> None:
     user = new_notification_id()
 
     async def work(uow: UnitOfWork) -> tuple[int, int]:
         before = (await uow.inboxes.clocks([user]))[user].version
-        await database.transaction(lambda other: other.inboxes.ensure([user]))
-        await database.transaction(lambda other: other.inboxes.take_versions_for_new({user: 5}))
+        await fetch(database_url, "INSERT INTO inboxes (user_id, version) VALUES ($1, 5)", user)
         return before, (await uow.inboxes.clocks([user]))[user].version
 
     assert await database.snapshot(work) == (0, 0)
@@ -171,7 +170,7 @@ async def test_a_snapshot_sees_one_state(database: Database) -> None:
 
 async def test_whoever_is_frozen_with_an_inbox_locked_must_let_go_of_it(database_url: str, database: Database) -> None:
     user = new_notification_id()
-    await database.transaction(lambda uow: uow.inboxes.ensure([user]))
+    await fetch(database_url, "INSERT INTO inboxes (user_id) VALUES ($1)", user)
     attempts: list[bool] = []
     locked, thawed = asyncio.Event(), asyncio.Event()
 

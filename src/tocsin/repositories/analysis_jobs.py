@@ -6,12 +6,13 @@ the number of tries, since it starts again with a re-analysis.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
-from typing import cast
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    Column,
     ColumnElement,
     Float,
     Integer,
@@ -31,9 +32,19 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy import cast as sql_cast
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.models.analysis_job import AnalysisJob
+from tocsin.repositories.handle import Handle
+
+
+class JobRow(NamedTuple):
+    """How far the work on a notification is."""
+
+    notification_id: UUID
+    available_at: datetime
+    tries: int
+    lease: UUID | None
+    last_error: str | None
 
 
 def _seconds(interval: ColumnElement[timedelta]) -> ColumnElement[float]:
@@ -41,6 +52,8 @@ def _seconds(interval: ColumnElement[timedelta]) -> ColumnElement[float]:
 
 
 _TABLE = cast("Table", AnalysisJob.__table__)
+JOB: Final[tuple[Column[Any], ...]] = tuple(_TABLE.c[name] for name in JobRow._fields)
+"""What to select for `JobRow._make`; the first is never null."""
 _MAINTENANCE_LOCK = 0x70C51
 _NOW = func.clock_timestamp()
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
@@ -48,7 +61,6 @@ _LEASE_TIME = bindparam("lease_time", type_=Interval)
 _held = func.unnest(_IDS, bindparam("leases", type_=ARRAY(Uuid))).table_valued("id", "lease").render_derived()
 _HELD = and_(AnalysisJob.notification_id == _held.c.id, AnalysisJob.lease == _held.c.lease)
 
-_BY_ID = select(AnalysisJob).where(AnalysisJob.notification_id == any_(_IDS))
 _due = (
     select(AnalysisJob.notification_id)
     .where(AnalysisJob.notification_id == any_(_IDS), AnalysisJob.available_at <= _NOW)
@@ -71,7 +83,6 @@ _CLAIM = (
         AnalysisJob.request_id,
         _seconds(_NOW - AnalysisJob.enqueued_at).label("waited"),
     )
-    .execution_options(synchronize_session=False)
 )
 # A locked row is being finished by its holder: to wait for it in plan order could deadlock with him.
 _renewable = (
@@ -85,7 +96,6 @@ _RENEW = (
     update(AnalysisJob)
     .where(AnalysisJob.notification_id == _renewable.c.notification_id)
     .values(available_at=_NOW + _LEASE_TIME)
-    .execution_options(synchronize_session=False)
 )
 _LOCK_HELD = (
     select(AnalysisJob.lease)
@@ -112,7 +122,6 @@ _PUT_BACK = (
         tries=AnalysisJob.tries - _back.c.uncounted,
         last_error=func.coalesce(_back.c.error, AnalysisJob.last_error),
     )
-    .execution_options(synchronize_session=False)
 )
 _new = (
     func.unnest(_IDS, bindparam("request_ids", type_=ARRAY(String))).table_valued("id", "request_id").render_derived()
@@ -161,8 +170,8 @@ class Backlog:
 class AnalysisJobRepository:
     """Jobs of one unit of work."""
 
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
+    def __init__(self, handle: Handle) -> None:
+        self._connection = handle.connection
 
     async def enqueue(self, request_ids: Mapping[UUID, str | None]) -> None:
         """Promise an analysis for each id, told apart in logs by the request that asked for it."""
@@ -170,23 +179,18 @@ class AnalysisJobRepository:
             "ids": list(request_ids),
             "request_ids": list(request_ids.values()),
         }
-        await self._session.execute(_ENQUEUE, parameters)
+        await self._connection.execute(_ENQUEUE, parameters)
 
     async def withdraw(self, ids: Collection[UUID]) -> None:
         """Drop the jobs of ``ids``, whoever holds them."""
-        await self._session.execute(
+        await self._connection.execute(
             delete(AnalysisJob).where(AnalysisJob.notification_id == any_(_IDS)),
             {"ids": [*ids]},
         )
 
-    async def get_many(self, ids: Collection[UUID]) -> dict[UUID, AnalysisJob]:
-        """Return the jobs of those of ``ids`` of which work is left."""
-        found = await self._session.scalars(_BY_ID, {"ids": list(ids)})
-        return {job.notification_id: job for job in found}
-
     async def claim(self, ids: Collection[UUID], lease_time: timedelta) -> list[Lease]:
         """Claim what is claimable among ``ids``; the rest is leased elsewhere, scheduled for later, or gone."""
-        rows = await self._session.execute(_CLAIM, {"ids": list(ids), "lease_time": lease_time})
+        rows = await self._connection.execute(_CLAIM, {"ids": list(ids), "lease_time": lease_time})
         return [Lease(row.notification_id, row.lease, row.tries, row.request_id, row.waited) for row in rows]
 
     async def renew(self, leases: Mapping[UUID, UUID], lease_time: timedelta) -> None:
@@ -196,13 +200,13 @@ class AnalysisJobRepository:
             "leases": list(leases.values()),
             "lease_time": lease_time,
         }
-        await self._session.execute(_RENEW, parameters)
+        await self._connection.execute(_RENEW, parameters)
 
     async def lock_held(self, leases: Iterable[Lease]) -> set[UUID]:
         """Lock the jobs that still have one of ``leases``; return the ids of these leases."""
         pairs = [(lease.notification_id, lease.id) for lease in leases]
         parameters = {"ids": [job for job, _ in pairs], "leases": [lease for _, lease in pairs]}
-        return {lease for lease in await self._session.scalars(_LOCK_HELD, parameters) if lease}
+        return {lease for lease in await self._connection.scalars(_LOCK_HELD, parameters) if lease}
 
     async def put_back(self, jobs: Sequence[PutBack]) -> None:
         """Give back locked jobs in one statement."""
@@ -212,7 +216,7 @@ class AnalysisJobRepository:
             "uncounted": [0 if job.counted else 1 for job in jobs],
             "errors": [job.error for job in jobs],
         }
-        await self._session.execute(_PUT_BACK, parameters)
+        await self._connection.execute(_PUT_BACK, parameters)
 
     async def overdue(self, longer_than: timedelta, limit: int) -> list[UUID]:
         """Return the ids of the oldest jobs that could have been claimed for ``longer_than``."""
@@ -222,13 +226,13 @@ class AnalysisJobRepository:
             .order_by(AnalysisJob.available_at)
             .limit(limit)
         )
-        return list(await self._session.scalars(statement))
+        return list(await self._connection.scalars(statement))
 
     async def backlog(self) -> Backlog:
         """Count the work that is left."""
-        row = (await self._session.execute(_BACKLOG)).one()
+        row = (await self._connection.execute(_BACKLOG)).one()
         return Backlog(row[0], max(row[1] or 0.0, 0.0), max(row[2] or 0.0, 0.0))
 
     async def try_maintenance_lock(self) -> bool:
         """Become the one process that maintains, until the end of the transaction."""
-        return bool(await self._session.scalar(select(func.pg_try_advisory_xact_lock(_MAINTENANCE_LOCK))))
+        return bool(await self._connection.scalar(select(func.pg_try_advisory_xact_lock(_MAINTENANCE_LOCK))))

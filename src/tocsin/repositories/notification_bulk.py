@@ -4,17 +4,17 @@ These statements are the set-based twins of the rules in `tocsin.models.notifica
 million notifications would hold the event loop up. The inboxes of a step must be locked by the transaction.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, bindparam, delete, func, null, select, update
-from sqlalchemy.ext.asyncio import AsyncSession
 
 from tocsin.models.inbox import Inbox
 from tocsin.models.notification import Notification, Severity
-from tocsin.repositories.notification_pages import NotificationFilter, Order, conditions, ordering
+from tocsin.repositories.handle import Handle
+from tocsin.repositories.notification_pages import NotificationFilter, Order, conditions, ordering, restrictions
 
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
 
@@ -31,34 +31,36 @@ class Aged:
 class NotificationBulkRepository:
     """Bulk changes of one unit of work."""
 
-    def __init__(self, session: AsyncSession) -> None:
-        self._session = session
+    def __init__(self, handle: Handle) -> None:
+        self._connection = handle.connection
 
     async def unread(self, wanted: NotificationFilter, up_to: int | None, after: UUID | None, limit: int) -> list[UUID]:
         """Return the next ``limit`` unread ones after id ``after`` that match and did not change after ``up_to``.
 
         May read a whole inbox to find none, so no lock should be held meanwhile.
         """
-        terms = _unread_terms(wanted, up_to)
+        values = restrictions(wanted)
+        terms = _unread_terms(values, up_to)
         if after is not None:
             terms.append(Notification.id > after)
-        statement = select(Notification.id).where(*terms).order_by(*ordering(Order.OLDEST, wanted)).limit(limit)
-        return list(await self._session.scalars(statement))
+        order = ordering(Order.OLDEST, of_inbox=wanted.user_id is not None)
+        statement = select(Notification.id).where(*terms).order_by(*order).limit(limit)
+        return list(await self._connection.scalars(statement, values))
 
     async def mark_read(
         self, inbox: Inbox, ids: Collection[UUID], wanted: NotificationFilter, up_to: int | None, now: datetime
     ) -> int:
         """Mark read those of ``ids`` that still are as `unread` found them; return how many that were."""
-        found = select(Notification.id).where(Notification.id == any_(_IDS), *_unread_terms(wanted, up_to)).subquery()
+        values = restrictions(wanted)
+        found = select(Notification.id).where(Notification.id == any_(_IDS), *_unread_terms(values, up_to)).subquery()
         numbered = select(found.c.id, func.row_number().over(order_by=found.c.id).label("number")).subquery("numbered")
         statement = (
             update(Notification)
             .where(Notification.id == numbered.c.id)
             .values(read_at=now, version=inbox.version + numbered.c.number)
             .returning(Notification.severity)
-            .execution_options(synchronize_session=False)
         )
-        severities = (await self._session.scalars(statement, {"ids": list(ids)})).all()
+        severities = (await self._connection.scalars(statement, {"ids": list(ids), **values})).all()
         for severity in severities:
             inbox.count(Severity(severity), -1)
         inbox.version += len(severities)
@@ -72,7 +74,7 @@ class NotificationBulkRepository:
         statement = select(Notification.id, Notification.user_id).where(Notification.deleted_at < moment)
         if not blanked:
             statement = statement.where(Notification.text != "")
-        rows = await self._session.execute(statement.order_by(Notification.deleted_at).limit(limit))
+        rows = await self._connection.execute(statement.order_by(Notification.deleted_at).limit(limit))
         return {row.id: row.user_id for row in rows}
 
     async def aged(self, after: UUID, before: UUID, limit: int) -> list[Aged]:
@@ -83,7 +85,7 @@ class NotificationBulkRepository:
             .order_by(Notification.id)
             .limit(limit)
         )
-        return [Aged(row.id, row.user_id, row.is_deleted) for row in await self._session.execute(statement)]
+        return [Aged(row.id, row.user_id, row.is_deleted) for row in await self._connection.execute(statement)]
 
     async def blank(self, ids: Collection[UUID], deleted_before: datetime) -> None:
         """Forget what tombstones said. No client can see this, so no version is taken."""
@@ -99,9 +101,8 @@ class NotificationBulkRepository:
                 keywords=null(),
                 error=null(),
             )
-            .execution_options(synchronize_session=False)
         )
-        await self._session.execute(statement, {"ids": list(ids)})
+        await self._connection.execute(statement, {"ids": list(ids)})
 
     async def purge(self, ids: Collection[UUID], deleted_before: datetime) -> dict[UUID, int]:
         """Remove tombstones; return the highest version removed, by user."""
@@ -109,16 +110,15 @@ class NotificationBulkRepository:
             delete(Notification)
             .where(Notification.id == any_(_IDS), Notification.deleted_at < deleted_before)
             .returning(Notification.user_id, Notification.version)
-            .execution_options(synchronize_session=False)
         )
         floors: dict[UUID, int] = {}
-        for row in await self._session.execute(statement, {"ids": list(ids)}):
+        for row in await self._connection.execute(statement, {"ids": list(ids)}):
             floors[row.user_id] = max(row.version, floors.get(row.user_id, 0))
         return floors
 
 
-def _unread_terms(wanted: NotificationFilter, up_to: int | None) -> list[ColumnElement[bool]]:
-    terms = [*conditions(wanted), Notification.read_at.is_(None)]
+def _unread_terms(restricted: Iterable[str], up_to: int | None) -> list[ColumnElement[bool]]:
+    terms = [*conditions(restricted), Notification.read_at.is_(None)]
     if up_to is not None:
         terms.append(Notification.version <= up_to)
     return terms

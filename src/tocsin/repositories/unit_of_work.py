@@ -15,12 +15,14 @@ from typing import Final, TypeVar
 import structlog
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from tocsin.errors import DatabaseUnavailable, Overloaded, Unavailable, UnstorableInput
 from tocsin.repositories.analysis_jobs import AnalysisJobRepository
 from tocsin.repositories.api_keys import ApiKeyRepository
+from tocsin.repositories.handle import Handle
 from tocsin.repositories.inboxes import InboxRepository
+from tocsin.repositories.intake import IntakeRepository
 from tocsin.repositories.notification_bulk import NotificationBulkRepository
 from tocsin.repositories.notification_pages import NotificationPageRepository
 from tocsin.repositories.notifications import NotificationRepository
@@ -53,15 +55,16 @@ class _Repeat(Exception):
 class UnitOfWork:
     """One attempt at one transaction."""
 
-    def __init__(self, session: AsyncSession) -> None:
+    def __init__(self, connection: AsyncConnection) -> None:
         self._hooks: list[Callable[[], None]] = []
-        self._session = session
-        self.notifications = NotificationRepository(session)
-        self.pages = NotificationPageRepository(session)
-        self.bulk = NotificationBulkRepository(session)
-        self.inboxes = InboxRepository(session)
-        self.jobs = AnalysisJobRepository(session)
-        self.api_keys = ApiKeyRepository(session)
+        self._handle = handle = Handle(connection)
+        self.notifications = NotificationRepository(handle)
+        self.pages = NotificationPageRepository(handle)
+        self.bulk = NotificationBulkRepository(handle)
+        self.inboxes = InboxRepository(handle)
+        self.intake = IntakeRepository(handle)
+        self.jobs = AnalysisJobRepository(handle)
+        self.api_keys = ApiKeyRepository(handle)
 
     def after_commit(self, hook: Callable[[], None]) -> None:
         """Run ``hook`` once the transaction is committed; a failing hook is logged, never raised."""
@@ -69,9 +72,9 @@ class UnitOfWork:
 
     async def commit(self) -> None:
         """Make the work durable."""
-        await self._session.flush()
+        await self._handle.flush()
         try:
-            await self._session.commit()
+            await self._handle.connection.commit()
         except (DBAPIError, OSError) as error:
             if _is_repeatable(error):
                 raise
@@ -134,8 +137,8 @@ class Database:
     @asynccontextmanager
     async def _open(self, engine: AsyncEngine) -> AsyncIterator[UnitOfWork]:
         try:
-            async with AsyncSession(engine, expire_on_commit=False, autoflush=False) as session:
-                yield UnitOfWork(session)
+            async with engine.connect() as connection:
+                yield UnitOfWork(connection)
         except PoolTimeoutError as error:
             raise Overloaded from error
         except (DBAPIError, OSError, InterfaceError) as error:

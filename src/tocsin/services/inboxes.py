@@ -9,8 +9,8 @@ from uuid import UUID
 from tocsin.errors import InvalidPosition
 from tocsin.models.api_key import Scope
 from tocsin.models.inbox import Inbox
-from tocsin.models.notification import Notification
 from tocsin.repositories.notification_pages import NotificationFilter
+from tocsin.repositories.notification_rows import NotificationRow
 from tocsin.repositories.unit_of_work import Database, UnitOfWork
 from tocsin.services.access import Caller
 from tocsin.services.ports import Clock
@@ -63,7 +63,7 @@ class Changes:
 
     overview: InboxOverview
     position: Position
-    notifications: Sequence[Notification]
+    notifications: Sequence[NotificationRow]
     reset: bool
     more: bool
 

@@ -13,8 +13,9 @@ from uuid import UUID
 from tocsin.coalescer import Coalescer
 from tocsin.errors import DatabaseUnavailable, FieldError, IdempotencyKeyReused, TocsinError, UnstorableInput
 from tocsin.models.api_key import Scope
-from tocsin.models.notification import Notification, ProcessingStatus, Severity, created_at_of, new_notification_id
-from tocsin.repositories.notifications import IdempotencyMark, NewNotification
+from tocsin.models.notification import ProcessingStatus, Severity, created_at_of, new_notification_id
+from tocsin.repositories.intake import IdempotencyMark, NewNotification
+from tocsin.repositories.notification_rows import NotificationRow
 from tocsin.repositories.unit_of_work import CommitUnknown, Database, UnitOfWork
 from tocsin.services.access import Caller, require_service
 from tocsin.services.ports import Doorbell
@@ -41,16 +42,12 @@ class NotificationDraft:
 class Accepted:
     """A stored notification; ``replayed`` says that an earlier call had stored it."""
 
-    notification: Notification
+    notification: NotificationRow
     replayed: bool
 
 
 class _Conflict(Exception):
     """A twin was committed between the look for it and the insert."""
-
-
-class _InboxMissing(Exception):
-    """A user gets a first notification."""
 
 
 class IntakeService:
@@ -100,15 +97,12 @@ class IntakeService:
     async def _store(
         self, items: Sequence[NewNotification], *, all_or_none: bool = False
     ) -> Sequence[Accepted | TocsinError]:
-        maybe_stored = first = False
+        maybe_stored = False
         for _ in range(_CONFLICT_ATTEMPTS):
-            attempt = _Attempt(items, self._doorbell, maybe_stored=maybe_stored, first=first, all_or_none=all_or_none)
+            attempt = _Attempt(items, self._doorbell, maybe_stored=maybe_stored, all_or_none=all_or_none)
             try:
                 results = await self._database.transaction(attempt)
             except _Conflict:
-                continue
-            except _InboxMissing:
-                first = True
                 continue
             except CommitUnknown:
                 if maybe_stored:
@@ -121,38 +115,21 @@ class IntakeService:
 
 
 class _Attempt:
-    """One transaction that stores what is new among ``items``.
-
-    Inboxes are made only if this is the ``first`` notification of some user: to try it each time costs more than to
-    start again once. They are made before any is locked, since what is made while others are locked is out of order.
-    """
+    """One transaction that stores what is new among ``items``."""
 
     def __init__(
-        self,
-        items: Sequence[NewNotification],
-        doorbell: Doorbell,
-        *,
-        maybe_stored: bool,
-        first: bool,
-        all_or_none: bool,
+        self, items: Sequence[NewNotification], doorbell: Doorbell, *, maybe_stored: bool, all_or_none: bool
     ) -> None:
         self._items = items
         self._doorbell = doorbell
         self._maybe_stored = maybe_stored
-        self._first = first
         self._all_or_none = all_or_none
 
     async def __call__(self, uow: UnitOfWork) -> Sequence[Accepted | TocsinError]:
-        user_ids = {item.user_id for item in self._items}
-        if self._first:
-            await uow.inboxes.ensure(user_ids)
-        versions = await uow.inboxes.lock_versions(user_ids)
-        if len(versions) < len(user_ids):
-            raise _InboxMissing
         results = await self._known(uow)
         new = [item for item in self._items if item.id not in results]
         fresh = _first_of_twins(new)
-        await self._insert(uow, fresh, versions, results)
+        await self._store(uow, list(fresh.values()), results)
         for item in new:
             if item.id not in results:
                 results[item.id] = _twin_of(item, results[fresh[_identity(item)].id], fresh[_identity(item)])
@@ -164,38 +141,26 @@ class _Attempt:
         """Return the results of items that need no insert."""
         results: dict[UUID, Accepted | TocsinError] = {}
         if self._maybe_stored:
-            mine = await uow.notifications.get_many([item.id for item in self._items])
+            mine = await uow.notifications.rows([item.id for item in self._items])
             results.update({item_id: Accepted(stored, replayed=False) for item_id, stored in mine.items()})
         marks = [item.mark for item in self._items if item.mark and item.id not in results]
-        twins = await uow.notifications.twins(marks) if marks else {}
+        twins = await uow.intake.twins(marks) if marks else {}
         for item in self._items:
             twin = twins.get((item.mark.api_key_id, item.mark.key)) if item.mark else None
             if twin is not None and item.mark and item.id not in results:
                 same = twin.fingerprint == item.mark.fingerprint
-                results[item.id] = Accepted(twin, replayed=True) if same else IdempotencyKeyReused(())
+                results[item.id] = Accepted(twin.notification, replayed=True) if same else IdempotencyKeyReused(())
         return results
 
-    async def _insert(
-        self,
-        uow: UnitOfWork,
-        fresh: dict[object, NewNotification],
-        versions: dict[UUID, int],
-        results: dict[UUID, Accepted | TocsinError],
+    async def _store(
+        self, uow: UnitOfWork, items: Sequence[NewNotification], results: dict[UUID, Accepted | TocsinError]
     ) -> None:
-        if not fresh:
+        if not items:
             return
-        items = list(fresh.values())
-        counts: dict[UUID, int] = {}
-        taken = []
-        for item in items:
-            counts[item.user_id] = counts.get(item.user_id, 0) + 1
-            taken.append(versions[item.user_id] + counts[item.user_id])
-        if len(await uow.notifications.insert(items, taken)) < len(items):
+        versions = await uow.intake.store(items)
+        if len(versions) < len(items):
             raise _Conflict
-        await uow.inboxes.take_versions_for_new(counts)
-        await uow.jobs.enqueue({item.id: item.request_id for item in items})
-        for item, version in zip(items, taken, strict=True):
-            results[item.id] = Accepted(_stored(item, version), replayed=False)
+        results.update((item.id, Accepted(_stored(item, versions[item.id]), replayed=False)) for item in items)
         uow.after_commit(lambda: self._doorbell.ring([item.id for item in items]))
 
 
@@ -250,9 +215,9 @@ def _raise_first_errors(items: Sequence[NewNotification], results: dict[UUID, Ac
         raise IdempotencyKeyReused(errors)
 
 
-def _stored(item: NewNotification, version: int) -> Notification:
-    """Return what the insert stored, without asking the database for it."""
-    return Notification(
+def _stored(item: NewNotification, version: int) -> NotificationRow:
+    """Return what was stored, without asking the database for it."""
+    return NotificationRow(
         id=item.id,
         user_id=item.user_id,
         title=item.title,
@@ -261,10 +226,18 @@ def _stored(item: NewNotification, version: int) -> Notification:
         link=item.link,
         data=item.data,
         created_at=created_at_of(item.id),
+        read_at=None,
+        deleted_at=None,
         version=version,
+        category=None,
         severity=Severity.UNJUDGED,
+        confidence=None,
+        keywords=None,
+        analyzer=None,
+        analyzed_at=None,
         processing_status=ProcessingStatus.PENDING,
         tries=0,
+        error=None,
     )
 
 

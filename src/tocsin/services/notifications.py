@@ -8,17 +8,18 @@ from uuid import UUID
 
 from tocsin.coalescer import Coalescer
 from tocsin.errors import NotFound, UndoExpired
-from tocsin.models.analysis_job import AnalysisJob
 from tocsin.models.api_key import Scope
 from tocsin.models.inbox import Inbox
 from tocsin.models.notification import Notification
+from tocsin.repositories.analysis_jobs import JobRow
+from tocsin.repositories.notification_rows import NotificationRow
 from tocsin.repositories.unit_of_work import Database, UnitOfWork
 from tocsin.services.access import Caller
 from tocsin.services.finality_watch import FinalityWatch
 from tocsin.services.ports import Clock, Doorbell
 from tocsin.telemetry import BATCH_ITEMS, current_request_id
 
-_MAX_STATUSES: Final = 200
+_MAX_TOGETHER: Final = 200
 _MAX_WAITING: Final = 10_000
 
 
@@ -26,7 +27,7 @@ _MAX_WAITING: Final = 10_000
 class AnalysisStatus:
     """How far the analysis is; ``next_try_at`` is set while work is left and nobody is at it."""
 
-    notification: Notification
+    notification: NotificationRow
     tries: int
     next_try_at: datetime | None
     last_error: str | None
@@ -43,19 +44,24 @@ class NotificationService:
         self._finality = finality
         self._undo = undo
         self._clock = clock
+        self._rows: Coalescer[UUID, NotificationRow | None] = Coalescer(
+            self._read,
+            max_batch=_MAX_TOGETHER,
+            max_waiting=_MAX_WAITING,
+            observe=BATCH_ITEMS.labels("notifications").observe,
+        )
         # Together for all that ask: those who wait for their verdicts are often woken at the same moment.
         self._statuses: Coalescer[UUID, AnalysisStatus | None] = Coalescer(
             self._read_statuses,
-            max_batch=_MAX_STATUSES,
+            max_batch=_MAX_TOGETHER,
             max_waiting=_MAX_WAITING,
             observe=BATCH_ITEMS.labels("statuses").observe,
         )
 
-    async def get(self, caller: Caller, notification_id: UUID) -> Notification:
+    async def get(self, caller: Caller, notification_id: UUID) -> NotificationRow:
         """Return the notification."""
         caller.require(Scope.READ)
-        notification = await self._database.read(lambda uow: uow.notifications.get(notification_id))
-        return _visible(caller, notification, Scope.READ)
+        return _visible(caller, await self._rows.submit(notification_id), Scope.READ)
 
     async def status(self, caller: Caller, notification_id: UUID, wait: float = 0) -> AnalysisStatus:
         """Return how far its analysis is, as soon as that is final but not later than after ``wait`` seconds."""
@@ -65,11 +71,11 @@ class NotificationService:
             status = await self._status(caller, notification_id)
         return status
 
-    async def mark_read(self, caller: Caller, notification_id: UUID) -> Notification:
+    async def mark_read(self, caller: Caller, notification_id: UUID) -> NotificationRow:
         """Note that its user has seen it."""
         return await self._change(caller, notification_id, lambda it: it.mark_read(self._clock()))
 
-    async def mark_unread(self, caller: Caller, notification_id: UUID) -> Notification:
+    async def mark_unread(self, caller: Caller, notification_id: UUID) -> NotificationRow:
         """Note that its user wants to see it again."""
         return await self._change(caller, notification_id, lambda it: it.mark_unread())
 
@@ -83,43 +89,43 @@ class NotificationService:
 
         await self._database.transaction(work)
 
-    async def restore(self, caller: Caller, notification_id: UUID) -> Notification:
+    async def restore(self, caller: Caller, notification_id: UUID) -> NotificationRow:
         """Undo a deletion; what is not deleted stays as it is.
 
         Raises:
             UndoExpired: it was deleted too long ago.
         """
 
-        async def work(uow: UnitOfWork) -> Notification:
+        async def work(uow: UnitOfWork) -> NotificationRow:
             inbox, notification = await self._lock(uow, caller, notification_id)
             if notification.deleted_at and self._clock() - notification.deleted_at > self._undo:
                 raise UndoExpired
             if inbox.change(notification, notification.restore) and not notification.processing_status.is_final:
                 await self._enqueue(uow, notification)
-            return notification
+            return NotificationRow.of(notification)
 
         return await self._database.transaction(work)
 
-    async def analyse_again(self, caller: Caller, notification_id: UUID) -> Notification:
+    async def analyse_again(self, caller: Caller, notification_id: UUID) -> NotificationRow:
         """Have it judged anew; the old verdict stays until the new one is there. What already waits is left alone."""
 
-        async def work(uow: UnitOfWork) -> Notification:
+        async def work(uow: UnitOfWork) -> NotificationRow:
             inbox, notification = await self._lock(uow, caller, notification_id)
-            _alive(notification)
+            _require_alive(notification)
             if inbox.change(notification, notification.request_analysis):
                 await self._enqueue(uow, notification)
-            return notification
+            return NotificationRow.of(notification)
 
         return await self._database.transaction(work)
 
     async def _change(
         self, caller: Caller, notification_id: UUID, transition: Callable[[Notification], bool]
-    ) -> Notification:
-        async def work(uow: UnitOfWork) -> Notification:
+    ) -> NotificationRow:
+        async def work(uow: UnitOfWork) -> NotificationRow:
             inbox, notification = await self._lock(uow, caller, notification_id)
-            _alive(notification)
+            _require_alive(notification)
             inbox.change(notification, lambda: transition(notification))
-            return notification
+            return NotificationRow.of(notification)
 
         return await self._database.transaction(work)
 
@@ -152,33 +158,30 @@ class NotificationService:
         _visible(caller, status.notification, Scope.READ)
         return status
 
+    async def _read(self, ids: Sequence[UUID]) -> Sequence[NotificationRow | None]:
+        found = await self._database.read(lambda uow: uow.notifications.rows(set(ids)))
+        return [found.get(item) for item in ids]
+
     async def _read_statuses(self, ids: Sequence[UUID]) -> Sequence[AnalysisStatus | None]:
-        async def work(uow: UnitOfWork) -> list[AnalysisStatus | None]:
-            notifications = await uow.notifications.get_many(set(ids))
-            waiting = [one.id for one in notifications.values() if not one.processing_status.is_final]
-            jobs = await uow.jobs.get_many(waiting) if waiting else {}
-            return [_status_of(notifications.get(item), jobs.get(item)) for item in ids]
-
-        return await self._database.snapshot(work)
+        found = await self._database.read(lambda uow: uow.notifications.with_jobs(set(ids)))
+        return [_status_of(*found[item]) if item in found else None for item in ids]
 
 
-def _status_of(notification: Notification | None, job: AnalysisJob | None) -> AnalysisStatus | None:
-    if notification is None:
-        return None
+def _status_of(notification: NotificationRow, job: JobRow | None) -> AnalysisStatus:
     if job is None:
         return AnalysisStatus(notification, notification.tries, None, notification.error)
     waits = job.lease is None
     return AnalysisStatus(notification, job.tries, job.available_at if waits else None, job.last_error)
 
 
-def _visible(caller: Caller, notification: Notification | None, scope: Scope) -> Notification:
+def _visible(caller: Caller, notification: NotificationRow | None, scope: Scope) -> NotificationRow:
     if notification is None:
         raise NotFound
     caller.require_inbox(notification.user_id, scope)
-    return _alive(notification)
+    _require_alive(notification)
+    return notification
 
 
-def _alive(notification: Notification) -> Notification:
+def _require_alive(notification: Notification | NotificationRow) -> None:
     if notification.deleted_at is not None:
         raise NotFound
-    return notification

@@ -13,10 +13,10 @@ from uuid import UUID
 from tocsin import __version__
 from tocsin.coalescer import Coalescer
 from tocsin.models.api_key import Scope
-from tocsin.models.notification import Notification
 from tocsin.repositories.inboxes import Clock
 from tocsin.repositories.notification_pages import Keyset, NotificationFilter, Order
-from tocsin.repositories.unit_of_work import Database, UnitOfWork
+from tocsin.repositories.notification_rows import NotificationRow
+from tocsin.repositories.unit_of_work import Database
 from tocsin.services.access import Caller, InboxCaller
 from tocsin.services.cursors import CursorCodec, canonical
 from tocsin.services.ports import PageCache
@@ -46,7 +46,7 @@ class PageQuery:
 class Page:
     """Some notifications and the cursor of the next page, if there is one."""
 
-    notifications: Sequence[Notification]
+    notifications: Sequence[NotificationRow]
     next_cursor: str | None
 
 
@@ -87,9 +87,7 @@ class PageService:
         wanted = query.wanted
         if wanted.user_id is None:
             caller.require(Scope.READ)
-            async with self._turnstile.passage():
-                page = await self._database.read(lambda uow: self._query(uow, query))
-            return RenderedPage(render(page), None)
+            return RenderedPage(render(await self._read_across(query)), None)
         caller.require_inbox(wanted.user_id, Scope.READ)
         # A cursor that is not ours must fail, whatever the tag.
         self._after(query)
@@ -98,22 +96,29 @@ class PageService:
             return RenderedPage(None, _etag(key))
         if query.cacheable and (body := await self._cache.get(key)) is not None:
             return RenderedPage(body, _etag(key))
-        return await self._render(caller, query, wanted.user_id, render)
+        return await self._render(caller, query, render)
 
-    async def _render(self, caller: Caller, query: PageQuery, user_id: UUID, render: Render) -> RenderedPage:
-        async def work(uow: UnitOfWork) -> tuple[Clock, Page]:
-            return (await uow.inboxes.clocks([user_id]))[user_id], await self._query(uow, query)
-
+    async def _render(self, caller: Caller, query: PageQuery, render: Render) -> RenderedPage:
+        after = self._after(query)
         async with self._turnstile.passage():
-            clock, page = await self._database.snapshot(work)
+            clock, found = await self._database.read(
+                lambda uow: uow.pages.page_of_inbox(query.wanted, query.order, after, query.limit + 1)
+            )
         key = _key(clock, caller, query)
-        body = render(page)
+        body = render(self._page(query, found))
         if query.cacheable and len(body) <= _MAX_CACHED_BYTES:
             await self._cache.set(key, body)
         return RenderedPage(body, _etag(key))
 
-    async def _query(self, uow: UnitOfWork, query: PageQuery) -> Page:
-        found = await uow.pages.page(query.wanted, query.order, self._after(query), query.limit + 1)
+    async def _read_across(self, query: PageQuery) -> Page:
+        after = self._after(query)
+        async with self._turnstile.passage():
+            found = await self._database.read(
+                lambda uow: uow.pages.page(query.wanted, query.order, after, query.limit + 1)
+            )
+        return self._page(query, found)
+
+    def _page(self, query: PageQuery, found: Sequence[NotificationRow]) -> Page:
         page = found[: query.limit]
         if len(found) <= query.limit:
             return Page(page, None)

@@ -21,9 +21,10 @@ from tocsin.controllers.v1.fields import (
     Title,
     UtcTime,
 )
-from tocsin.models.notification import Notification, ProcessingStatus
+from tocsin.models.notification import ProcessingStatus
 from tocsin.models.verdict import Category
 from tocsin.repositories.notification_pages import NotificationFilter, Order
+from tocsin.repositories.notification_rows import NotificationRow
 from tocsin.services.intake import NotificationDraft
 from tocsin.services.notifications import AnalysisStatus
 
@@ -118,7 +119,7 @@ class NotificationOut(BaseModel):
     error: str | None = Field(description="Why the analysis failed.")
 
     @classmethod
-    def of(cls, notification: Notification) -> "NotificationOut":
+    def of(cls, notification: NotificationRow) -> "NotificationOut":
         """Return what is shown of ``notification``; a deleted one says nothing any more."""
         shown = cls.model_validate(notification)
         if notification.deleted_at is None:
