@@ -96,6 +96,17 @@ class UndoExpired(TocsinError):
     code = "undo_expired"
 
 
+class RateLimited(TocsinError):
+    """This is more than a limit allows; come back later."""
+
+    code = "rate_limited"
+    retryable = True
+
+    def __init__(self, detail: str, policies: Sequence[str], *, retry_after: float) -> None:
+        super().__init__(detail, retry_after=retry_after)
+        self.policies = tuple(policies)
+
+
 class Unavailable(TocsinError):
     """The service cannot do this right now; nothing was changed, try again."""
 

@@ -52,6 +52,9 @@ CREATED = Counter("tocsin_notifications_created", "Notifications accepted and st
 REPLAYED = Counter("tocsin_notifications_replayed", "Creates answered with an earlier twin.", registry=API)
 INTAKE_WAITING = Gauge("tocsin_intake_waiting", "Creates that wait to be written.", registry=API)
 CACHE_READS = Counter("tocsin_cache_reads", "Reads of the page cache.", ["outcome"], registry=API)
+RATE_LIMIT_DECISIONS = Counter(
+    "tocsin_rate_limit_decisions", "Quotas that calls were held to.", ["policy", "outcome"], registry=API
+)
 
 ANALYSES = Counter("tocsin_analyses", "Tries that ended.", ["analyzer", "outcome"], registry=WORKER)
 JUDGED_SECONDS = Histogram(

@@ -1,6 +1,5 @@
 """Redis as a helper: it works, and when it does not, nobody waits for it."""
 
-import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -9,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from redis.asyncio import Redis
 
+from tests.fixtures.mute import Mute
 from tests.waiting import elapse, eventually
 from tocsin.integrations.celery_app import MAX_IDS_PER_MESSAGE, QUEUE, make_celery
 from tocsin.integrations.celery_doorbell import CeleryDoorbell, open_doorbell
@@ -18,29 +18,6 @@ from tocsin.models.notification import new_notification_id
 from tocsin.telemetry import RINGS_LOST
 
 NOBODY = "redis://127.0.0.1:1/0"
-
-
-class Mute:
-    """Takes connections and never says a word, like a server that was frozen."""
-
-    def __init__(self) -> None:
-        self.connections = 0
-        self._writers: list[asyncio.StreamWriter] = []
-
-    async def __call__(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
-        self._writers.append(writer)
-
-    @asynccontextmanager
-    async def listening(self) -> AsyncIterator[str]:
-        server = await asyncio.start_server(self, "127.0.0.1", 0)
-        try:
-            yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/0"
-        finally:
-            for writer in self._writers:
-                writer.close()
-            server.close()
-            await server.wait_closed()
 
 
 @asynccontextmanager

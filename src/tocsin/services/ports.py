@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from tocsin.models.verdict import Verdict
@@ -45,4 +45,27 @@ class PageCache(Protocol):
 
     async def set(self, key: str, page: bytes) -> None:
         """Keep ``page`` under ``key`` for a while."""
+        ...
+
+
+class Charge(NamedTuple):
+    """``cost`` units of the ``quota`` that ``partition`` has a minute. A tuple, since every call makes some."""
+
+    partition: str
+    quota: int
+    cost: int
+
+
+class Taken(NamedTuple):
+    """Whether the charges of a request were taken; and, in their order, how many units of each quota are used."""
+
+    allowed: bool
+    used: tuple[float, ...]
+
+
+class RateLimiter(Protocol):
+    """Counts what is used of quotas, for all processes together. Never raises."""
+
+    async def take(self, charges: Sequence[Charge]) -> Taken | None:
+        """Take all charges or, if one exceeds its quota, none; None if that cannot be told now."""
         ...
