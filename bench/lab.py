@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -19,7 +20,11 @@ from bench.processes import Program, memory_bytes, run
 from tocsin.embedded.ports import find_free_port
 from tocsin.embedded.postgres import EmbeddedPostgres
 from tocsin.embedded.valkey import EmbeddedValkey
+from tocsin.settings import LimitSettings
 
+NO_LIMITS: Final = dict.fromkeys((f"LIMITS__{name.upper()}" for name in LimitSettings.model_fields), "0")
+"""Settings of a site without rate limits; others have limits, which nobody meets."""
+_HIGH_LIMITS: Final = {f"TOCSIN_{name}": "10000000" for name in NO_LIMITS}
 _READY_WITHIN = 30.0
 _TOCSIN = ("tocsin",)
 
@@ -123,6 +128,7 @@ class Lab:
             "TOCSIN_SECRET": self._secret,
             "TOCSIN_DATABASE__URL": database_url,
             "TOCSIN_REDIS__BROKER_URL": urlunsplit(urlsplit(self.valkey.url)._replace(path=f"/{redis_number}")),
+            **_HIGH_LIMITS,
         }
 
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from bench import rows
 from bench.comparison import Subject, compare
-from bench.lab import Lab, until_ready
+from bench.lab import NO_LIMITS, Lab, until_ready
 from bench.load import ask, build_request
 from bench.plan import FEW_ROWS, Plan
 from bench.report import Bar, Row, measured_row
@@ -21,12 +21,15 @@ _BARE = build_request("POST", "/bare", body={"user_id": rows.user_id(0), "title"
 
 
 async def measure(lab: Lab, plan: Plan) -> list[Row]:
-    """Read from a table of 10 000 rows with 32 connections, beside the bare endpoint."""
-    site = await lab.make_site()
-    await rows.fill(site.database_url, Block(0, FEW_ROWS, 0, INBOXES))
-    await lab.settle(site)
-    with lab.api(site) as api, lab.floors(site) as floors:
+    """Read from a table of 10 000 rows with 32 connections, without rate limits, beside the bare endpoint."""
+    site = await lab.make_site(**NO_LIMITS)
+    limited_site = await lab.make_site()
+    for each in (site, limited_site):
+        await rows.fill(each.database_url, Block(0, FEW_ROWS, 0, INBOXES))
+        await lab.settle(each)
+    with lab.api(site) as api, lab.api(limited_site) as limited, lab.floors(site) as floors:
         await until_ready(api)
+        await until_ready(limited)
         await until_ready(floors)
         product = partial(Subject, port=api.port, processes={"api": api.program.pid, "postgres": lab.postgres.pid})
         hits, misses = await _cache_reads(api.port)
@@ -35,6 +38,13 @@ async def measure(lab: Lab, plan: Plan) -> list[Row]:
             [
                 Subject("bare", floors.port, itertools.repeat(_BARE), {"api": floors.program.pid}, status=201),
                 product("cached", requests=same_pages(lab.key, range(INBOXES)), check=check_page),
+                Subject(
+                    "limited",
+                    limited.port,
+                    same_pages(lab.key, range(INBOXES)),
+                    {"api": limited.program.pid, "postgres": lab.postgres.pid},
+                    check=check_page,
+                ),
                 product("not cached", requests=new_pages(lab.key, range(INBOXES)), check=check_page),
                 product("detail", requests=_each(lab.key)),
                 product("status", requests=_each(lab.key, "/status")),
@@ -50,6 +60,7 @@ async def measure(lab: Lab, plan: Plan) -> list[Row]:
     return [
         measured_row("floor: bare endpoint", bare),
         measured_row(f"list of {LIMIT}, cached", measured["cached"], bare=bare, bars=bars["cached"]),
+        measured_row(f"list of {LIMIT}, cached, with rate limits", measured["limited"], bare=bare),
         measured_row(f"list of {LIMIT}, not cached", measured["not cached"], bare=bare, bars=bars["not cached"]),
         measured_row("detail", measured["detail"], bare=bare),
         measured_row("status", measured["status"], bare=bare),

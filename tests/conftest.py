@@ -6,5 +6,6 @@ pytest_plugins = [
     "tests.fixtures.databases",
     "tests.fixtures.product",
     "tests.fixtures.calls",
+    "tests.fixtures.limits",
     "tests.fixtures.live",
 ]

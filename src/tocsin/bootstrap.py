@@ -6,7 +6,7 @@ The API, the worker, the command line and the tests all get their objects from h
 import gc
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -14,8 +14,9 @@ from uuid import UUID
 from tocsin.integrations.analyzers import open_analyzer
 from tocsin.integrations.celery_app import make_celery
 from tocsin.integrations.celery_doorbell import CeleryDoorbell, open_doorbell
-from tocsin.integrations.redis_client import open_redis
+from tocsin.integrations.redis_client import GuardedRedis, open_redis
 from tocsin.integrations.redis_page_cache import RedisPageCache
+from tocsin.integrations.redis_rate_limiter import RedisRateLimiter
 from tocsin.repositories import schema
 from tocsin.repositories.engine import open_engine
 from tocsin.repositories.unit_of_work import Database
@@ -31,12 +32,13 @@ from tocsin.services.maintenance import Maintenance, Purger, Ringer
 from tocsin.services.notifications import NotificationService
 from tocsin.services.pages import PageService
 from tocsin.services.patient_analyzer import PatientAnalyzer
-from tocsin.services.ports import Analyzer, Clock, Doorbell, PageCache
+from tocsin.services.ports import Analyzer, Clock, Doorbell
+from tocsin.services.rate_limits import RateLimitService
 from tocsin.services.retention import Retention
 from tocsin.services.retry_policy import RetryPolicy
 from tocsin.services.slots import Slots
 from tocsin.services.turnstile import Turnstile
-from tocsin.settings import AiSettings, RedisSettings, Settings
+from tocsin.settings import AiSettings, LimitSettings, RedisSettings, Settings
 from tocsin.telemetry import BREAKER_STATE, CALLS_MAX
 
 _NEW_OBJECTS = 10_000
@@ -57,6 +59,7 @@ class Resources:
     inboxes: InboxService
     pages: PageService
     finality: FinalityWatch
+    rate_limits: RateLimitService
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,9 @@ async def open_resources(settings: Settings, *, clock: Clock = utc_now) -> Async
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(settings, "tocsin-api"))
         doorbell = await stack.enter_async_context(_open_doorbell(settings.redis))
-        cache = await stack.enter_async_context(_open_cache(settings))
+        # One for both, so that a call waits but once for a server that is frozen.
+        redis = await stack.enter_async_context(_open_cache_server(settings.redis))
+        cache = RedisPageCache(redis, settings.api.cache_ttl)
         finality = FinalityWatch(database)
         stack.callback(finality.close)
         intake = IntakeService(database, doorbell, settings.api.ingest_queue)
@@ -143,6 +148,7 @@ async def open_resources(settings: Settings, *, clock: Clock = utc_now) -> Async
             inboxes=InboxService(database, turnstile, clock),
             pages=PageService(database, cache, CursorCodec(settings.secret.get_secret_value()), turnstile),
             finality=finality,
+            rate_limits=RateLimitService(RedisRateLimiter(redis), _quotas(settings.limits)),
         )
 
 
@@ -190,17 +196,18 @@ async def _open_doorbell(settings: RedisSettings) -> AsyncIterator[CeleryDoorbel
         yield doorbell
 
 
-@asynccontextmanager
-async def _open_cache(settings: Settings) -> AsyncIterator[PageCache]:
-    options = settings.redis
-    async with open_redis(
-        options.effective_cache_url.get_secret_value(),
+def _open_cache_server(settings: RedisSettings) -> AbstractAsyncContextManager[GuardedRedis]:
+    return open_redis(
+        settings.effective_cache_url.get_secret_value(),
         use="cache",
-        connect_timeout=options.connect_timeout,
-        read_timeout=options.read_timeout,
-        pause=options.pause,
-    ) as redis:
-        yield RedisPageCache(redis, settings.api.cache_ttl)
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        pause=settings.pause,
+    )
+
+
+def _quotas(settings: LimitSettings) -> dict[str, int]:
+    return {name.replace("_", "-"): quota for name, quota in settings.model_dump().items()}
 
 
 def _build_breaker(settings: AiSettings) -> CircuitBreaker:

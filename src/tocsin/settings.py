@@ -49,6 +49,7 @@ def _check_redis_url(url: SecretStr) -> SecretStr:
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_database_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_check_redis_url)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Quota = Annotated[int, Field(ge=0, le=10_000_000)]
 
 
 class _Group(BaseModel):
@@ -94,6 +95,17 @@ class ApiSettings(_Group):
         ge=100,
         description="Creates that may wait for the database; more get 503.",
     )
+
+
+class LimitSettings(_Group):
+    """How much is served, in units a minute; 0 is no limit. A notification of a batch is a unit."""
+
+    key_read: Quota = Field(60_000, description="Reads with one service key.")
+    key_write: Quota = Field(60_000, description="Creates, changes, and minted tokens with one service key.")
+    key_analysis: Quota = Field(600, description="Analyses that are asked for again with one service key.")
+    inbox_read: Quota = Field(6_000, description="Reads of one inbox by its user; and as many where keys name it.")
+    inbox_write: Quota = Field(6_000, description="Changes in one inbox by its user; and as many by all keys together.")
+    inbox_analysis: Quota = Field(60, description="Analyses that are asked for again by the user of an inbox.")
 
 
 class InboxSettings(_Group):
@@ -177,6 +189,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings
     redis: RedisSettings
     api: ApiSettings = ApiSettings()
+    limits: LimitSettings = LimitSettings()
     inbox: InboxSettings = InboxSettings()
     ai: AiSettings = AiSettings()
     worker: WorkerSettings = WorkerSettings()

@@ -1,100 +1,19 @@
 """Who may call what: every call with every kind of credential."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx2
-import jwt
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from tests.fixtures.calls import INBOXES, NOTIFICATIONS, Stored, assert_problem, create, draft
+from tests.fixtures.calls import INBOXES, NOTIFICATIONS, Stored, assert_problem, create
+from tests.fixtures.credentials import CALLS, FORGERS, HOLDERS, OPEN, OWNER, STRANGERS, all_credentials, call, forge
 from tests.fixtures.product import MakeKey, calling
 from tocsin.bootstrap import Resources
 from tocsin.controllers.guard import GuardedRoute
-from tocsin.models.api_key import Scope, new_service_key
+from tocsin.models.api_key import Scope
 from tocsin.settings import Settings
-
-STRANGERS = ("none", "garbage", "empty", "wrong scheme", "unknown key", "revoked key", "mangled key")
-FORGERS = ("expired token", "wrong audience", "wrong signature", "no algorithm", "no expiry", "no user", "a key's hash")
-HOLDERS = ("full key", "read-only key", "write-only key", "owner's token", "other's token")
-
-#                                                            HOLDERS, in their order
-CALLS: Mapping[str, tuple[int, ...]] = {
-    "POST /api/v1/notifications":                              (201, 403, 201, 403, 403),
-    "POST /api/v1/notifications/batch":                        (201, 403, 201, 403, 403),
-    "GET /api/v1/notifications":                               (200, 200, 403, 200, 404),
-    "POST /api/v1/notifications/read":                         (200, 403, 200, 200, 404),
-    "GET /api/v1/notifications/{notification_id}":             (200, 200, 403, 200, 404),
-    "DELETE /api/v1/notifications/{notification_id}":          (204, 403, 204, 204, 404),
-    "GET /api/v1/notifications/{notification_id}/status":      (200, 200, 403, 200, 404),
-    "POST /api/v1/notifications/{notification_id}/read":       (200, 403, 403, 200, 404),
-    "POST /api/v1/notifications/{notification_id}/unread":     (200, 403, 403, 200, 404),
-    "POST /api/v1/notifications/{notification_id}/analysis":   (202, 403, 403, 202, 404),
-    "POST /api/v1/notifications/{notification_id}/restore":    (200, 403, 403, 200, 404),
-    "GET /api/v1/inboxes/{user_id}":                           (200, 200, 403, 200, 404),
-    "GET /api/v1/inboxes/{user_id}/changes":                   (200, 200, 403, 200, 404),
-    "POST /api/v1/inboxes/{user_id}/tokens":                   (201, 403, 403, 403, 403),
-}  # fmt: skip
-OPEN = {"GET /livez", "GET /readyz", "GET /metrics"}
-
-OWNER = UUID("018f2f6e-7c1a-7a53-9d2b-000000000001")
-QUERIES = {"GET /api/v1/notifications": {"user_id": str(OWNER)}}
-BODIES = {
-    "POST /api/v1/notifications": draft(OWNER),
-    "POST /api/v1/notifications/batch": {"items": [draft(OWNER)]},
-    "POST /api/v1/notifications/read": {"user_id": str(OWNER)},
-}
-
-
-def forge(settings: Settings, **changes: Any) -> str:  # noqa: ANN401 - any claim
-    """Return what would be a token of OWNER but for ``changes``; a claim that is None is left out."""
-    secret = changes.pop("secret", settings.secret.get_secret_value())
-    algorithm = changes.pop("algorithm", "HS256")
-    claims = {"sub": str(OWNER), "aud": "inbox", "exp": datetime.now(UTC) + timedelta(hours=1), **changes}
-    return jwt.encode({k: v for k, v in claims.items() if v is not None}, secret, algorithm)
-
-
-async def all_credentials(settings: Settings, resources: Resources, keys: MakeKey, full: str) -> dict[str, str | None]:
-    revoked, revoked_secret = await resources.access.create_key("revoked", list(Scope))
-    await resources.access.revoke_key(revoked.id)
-    key_hash = (await resources.access.list_keys())[0].hash.hex()
-    return {
-        "none": None,
-        "garbage": "Bearer garbage",
-        "empty": "Bearer ",
-        "wrong scheme": f"Basic {full}",
-        "unknown key": f"Bearer {new_service_key()}",
-        "revoked key": f"Bearer {revoked_secret}",
-        "mangled key": f"Bearer {full[:-1]}",
-        "expired token": f"Bearer {forge(settings, exp=datetime.now(UTC) - timedelta(seconds=1))}",
-        "wrong audience": f"Bearer {forge(settings, aud='stream')}",
-        "wrong signature": f"Bearer {forge(settings, secret='x' * 32)}",
-        "no algorithm": f"Bearer {forge(settings, algorithm='none', secret=None)}",
-        "no expiry": f"Bearer {forge(settings, exp=None)}",
-        "no user": f"Bearer {forge(settings, sub='nobody')}",
-        "a key's hash": f"Bearer tcs_{key_hash}",
-        "full key": f"Bearer {full}",
-        "read-only key": f"Bearer {await keys(Scope.READ)}",
-        "write-only key": f"Bearer {await keys(Scope.WRITE)}",
-        "owner's token": f"Bearer {forge(settings)}",
-        "other's token": f"Bearer {forge(settings, sub=str(uuid4()))}",
-    }
-
-
-async def call(
-    client: httpx2.AsyncClient, name: str, authorization: str | None, notification_id: str
-) -> httpx2.Response:
-    method, path = name.split()
-    return await client.request(
-        method,
-        path.format(notification_id=notification_id, user_id=OWNER),
-        params=QUERIES.get(name),
-        json=BODIES.get(name),
-        headers={"Authorization": authorization} if authorization is not None else {},
-    )
 
 
 async def test_every_call_admits_just_those_credentials_that_the_table_says(

@@ -167,3 +167,12 @@ async def test_whoever_comes_by_is_led_to_the_documentation(client: httpx2.Async
 
     assert response.status_code == 200
     assert response.request.url.path == "/docs"
+
+
+async def test_calls_with_a_limit_promise_the_headers_that_tell_of_it(document: dict[str, Any]) -> None:
+    for method, path, operation in operations(document):
+        limited = path.startswith(PROTECTED)
+        assert ("429" in operation["responses"]) == limited, (method, path)
+        for status, response in operation["responses"].items():
+            told = "RateLimit" in response.get("headers", {})
+            assert told == (limited and status not in {"401", "403", "500", "503"}), (method, path, status)

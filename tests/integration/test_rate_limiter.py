@@ -20,7 +20,7 @@ NOBODY = "redis://127.0.0.1:1/0"
 
 @asynccontextmanager
 async def opened(url: str, pause: float = 60) -> AsyncIterator[RedisRateLimiter]:
-    async with open_redis(url, connect_timeout=1, read_timeout=0.2, pause=pause) as redis:
+    async with open_redis(url, use="tests", connect_timeout=1, read_timeout=0.2, pause=pause) as redis:
         yield RedisRateLimiter(redis)
 
 

@@ -1,15 +1,17 @@
 """The OpenAPI document, and Swagger UI, served from a package so that it works without the internet."""
 
 from importlib.resources import files
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from tocsin.controllers import problems
+from tocsin.controllers import problems, rate_limits
 from tocsin.controllers.v1.fields import JSON_VALUE_SCHEMA
 from tocsin.controllers.v1.notification_schemas import JUDGED_EXAMPLE
+
+_WITHOUT_LIMITS: Final = frozenset({"401", "403", "500", "503"})
 
 router = APIRouter(include_in_schema=False)
 
@@ -51,9 +53,21 @@ def install(app: FastAPI) -> None:
         schemas.update(problems.schemas(), JsonValue=JSON_VALUE_SCHEMA)
         # Here, since FastAPI leaves what is null out of the examples that it is given.
         schemas["NotificationOut"]["examples"] = [JUDGED_EXAMPLE]
+        _promise_rate_limits(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation has it
+
+
+def _promise_rate_limits(document: dict[str, Any]) -> None:
+    """Add the headers to all answers of calls that are limited, but to those that come before or instead."""
+    document["components"]["headers"] = rate_limits.HEADERS
+    references = {name: {"$ref": f"#/components/headers/{name}"} for name in rate_limits.HEADERS}
+    for item in document["paths"].values():
+        for operation in item.values():
+            for status, response in operation["responses"].items():
+                if "429" in operation["responses"] and status not in _WITHOUT_LIMITS:
+                    response["headers"] = {**response.get("headers", {}), **references}
 
 
 @router.get("/docs")

@@ -11,6 +11,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tocsin.controllers import rate_limits
 from tocsin.controllers.problems import body_too_large, problem_response
 from tocsin.telemetry import REQUEST_SECONDS, REQUESTS, bind_request_id
 
@@ -93,6 +94,7 @@ class _Exchange:
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self._request_id
             headers["X-Content-Type-Options"] = "nosniff"
+            headers.raw.extend(rate_limits.headers(self._scope))
         elif self._is_head and message["type"] == "http.response.body":
             message = {**message, "body": b""}
         await self._send(message)

@@ -1,8 +1,10 @@
 """What every call of the API passes before its input is judged."""
 
+import contextlib
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
@@ -11,9 +13,11 @@ from starlette.types import Message
 
 from tocsin.controllers.dependencies import authenticate
 from tocsin.controllers.problems import body_too_large
+from tocsin.controllers.rate_limits import charge, refuse_exhausted, was_charged
 from tocsin.errors import FieldError, InvalidInput
 from tocsin.models.api_key import Scope
-from tocsin.services.access import Caller, require_service
+from tocsin.services.access import Caller, ServiceCaller, require_service
+from tocsin.services.rate_limits import Activity
 
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., object])
 
@@ -25,6 +29,8 @@ _ONCE: Final = ("Authorization", "Idempotency-Key")
 @dataclass(frozen=True, slots=True)
 class _Admission:
     scopes: tuple[Scope, ...]
+    activity: Activity
+    body_names_inbox: bool
     only_service: bool
     max_body_bytes: int | None
 
@@ -39,15 +45,22 @@ _ADMISSIONS: Final[dict[Callable[..., object], _Admission]] = {}
 
 
 def admits(
-    *scopes: Scope, only_service: bool = False, max_body_bytes: int | None = MAX_BODY_BYTES
+    *scopes: Scope,
+    activity: Activity,
+    body_names_inbox: bool = False,
+    only_service: bool = False,
+    max_body_bytes: int | None = MAX_BODY_BYTES,
 ) -> Callable[[_Endpoint], _Endpoint]:
     """Declare whom an endpoint lets in, and how much it reads; None stands for as much as the service is set to.
 
     The services ask for themselves. This is so that nobody makes us read what he may not send.
+
+    ``activity`` says to which quotas its calls are charged. An endpoint whose ``body_names_inbox`` does that itself,
+    by `charge`, with what the body says; if it comes to an end before, a unit is charged without.
     """
 
     def declare(endpoint: _Endpoint) -> _Endpoint:
-        _ADMISSIONS[endpoint] = _Admission(scopes, only_service, max_body_bytes)
+        _ADMISSIONS[endpoint] = _Admission(scopes, activity, body_names_inbox, only_service, max_body_bytes)
         return endpoint
 
     return declare
@@ -72,14 +85,31 @@ class GuardedRoute(APIRoute):
             _check_headers(request)
             request.state.caller = caller = await authenticate(request)
             admission.check(caller)
-            if takes_body:
-                _check_content_type(request)
-            _check_query(request, known)
-            if takes_body and admission.max_body_bytes is not None:
-                request = _bounded(request, admission.max_body_bytes)
-            return await handle(request)
+            refuse_exhausted(request, caller, admission.activity)
+            if not admission.body_names_inbox:
+                await charge(request, caller, admission.activity, _named_inbox(request, caller))
+            try:
+                if takes_body:
+                    _check_content_type(request)
+                _check_query(request, known)
+                if takes_body and admission.max_body_bytes is not None:
+                    request = _bounded(request, admission.max_body_bytes)
+                return await handle(request)
+            except Exception:
+                if not was_charged(request):
+                    await charge(request, caller, admission.activity)
+                raise
 
         return guarded
+
+
+def _named_inbox(request: Request, caller: Caller) -> dict[UUID, int]:
+    """Return what the path or the query names; what is no id is refused later."""
+    name = request.path_params.get("user_id") or request.query_params.get("user_id")
+    if name and isinstance(caller, ServiceCaller):
+        with contextlib.suppress(ValueError):
+            return {UUID(name): 1}
+    return {}
 
 
 def _query_names(route: APIRoute) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Errors as `application/problem+json` (RFC 9457), in one place for every 4xx and 5xx."""
 
 import http
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ _STATUS: Final[dict[type[errors.TocsinError], int]] = {
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.UndoExpired: 409,
+    errors.RateLimited: 429,
     errors.Unavailable: 503,
 }
 # The words of RFC 9110, which Python knows since 3.13.
@@ -44,9 +46,11 @@ _DETAILS: Final = {
 }
 
 
+_RETRY_AFTER: Final = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}}
 _HEADERS: Final = {
     401: {"WWW-Authenticate": {"description": "`Bearer`.", "schema": {"type": "string"}}},
-    503: {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 1}}},
+    429: _RETRY_AFTER,
+    503: _RETRY_AFTER,
 }
 _FRIENDLY: Final = {
     "missing": "is required",
@@ -87,6 +91,12 @@ class Problem(BaseModel):
     code: str = Field(description="The kind of problem in one stable word.", examples=["invalid_input"])
     request_id: str | None = Field(description="Finds the call in the logs.", examples=["5f0c2b1e"])
     errors: list[ProblemError] | None = Field(None, description="Each thing wrong with the input.")
+    violated_policies: list[str] | None = Field(
+        None,
+        alias="violated-policies",
+        description="Of `429`: the limits that it was too much for, as the header `RateLimit-Policy` calls them.",
+        examples=[["key-write"]],
+    )
 
 
 def _phrase(status: int) -> str:
@@ -94,7 +104,8 @@ def _phrase(status: int) -> str:
 
 
 def declare(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return OpenAPI responses for ``statuses`` and those that any call may meet."""
+    """Return OpenAPI responses for ``statuses`` and those that any call may meet; who proves himself meets limits."""
+    limited = {429} if 401 in statuses else set()
     return {
         status: {
             "description": _phrase(status),
@@ -102,7 +113,7 @@ def declare(*statuses: int) -> dict[int | str, dict[str, Any]]:
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
             **({"headers": _HEADERS[status]} if status in _HEADERS else {}),
         }
-        for status in sorted({*statuses, 500, 503})
+        for status in sorted({*statuses, *limited, 500, 503})
     }
 
 
@@ -119,6 +130,7 @@ def problem_response(
     detail: str,
     found: Sequence[errors.FieldError] = (),
     headers: Mapping[str, str] | None = None,
+    violated_policies: Sequence[str] = (),
 ) -> Response:
     """Return the response that tells of a problem."""
     problem = Problem(
@@ -130,6 +142,7 @@ def problem_response(
         code=code,
         request_id=current_request_id(),
         errors=[ProblemError(**{"in": e.location, "pointer": e.pointer, "detail": e.detail}) for e in found] or None,
+        **{"violated-policies": list(violated_policies) or None},
     )
     body = problem.model_dump_json(exclude_none=True, by_alias=True)
     return Response(body, status, headers=dict(headers or {}), media_type=MEDIA_TYPE)
@@ -155,11 +168,12 @@ async def _on_tocsin_error(request: Request, error: Exception) -> Response:
         _log.warning("call_failed", code=error.code, detail=error.detail)
     headers = {}
     if error.retry_after is not None:
-        headers["Retry-After"] = str(max(1, round(error.retry_after)))
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after)))
     if status == http.HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "Bearer"
     found = error.errors if isinstance(error, errors.InvalidInput) else ()
-    return problem_response(request.url.path, status, error.code, error.detail, found, headers)
+    violated = error.policies if isinstance(error, errors.RateLimited) else ()
+    return problem_response(request.url.path, status, error.code, error.detail, found, headers, violated)
 
 
 async def _on_validation_error(request: Request, error: Exception) -> Response:

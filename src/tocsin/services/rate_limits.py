@@ -22,6 +22,12 @@ from tocsin.telemetry import RATE_LIMIT_DECISIONS
 
 WINDOW_SECONDS: Final = 60
 _MAX_REMEMBERED: Final = 10_000
+_DECISIONS: Final = {
+    (f"{whose}-{activity}", outcome): RATE_LIMIT_DECISIONS.labels(f"{whose}-{activity}", outcome)
+    for whose in ("key", "inbox")
+    for activity in ("read", "write", "analysis")
+    for outcome in ("allowed", "refused", "unchecked")
+}
 _NO_INBOX: Final[Mapping[UUID, int]] = {}
 _log = structlog.get_logger(__name__)
 
@@ -188,4 +194,4 @@ def _tightest(standings: list[Standing]) -> list[Standing]:
 
 def _count(policies: Iterable[str], outcome: str) -> None:
     for policy in policies:
-        RATE_LIMIT_DECISIONS.labels(policy, outcome).inc()
+        _DECISIONS[policy, outcome].inc()

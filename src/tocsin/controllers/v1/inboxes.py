@@ -13,6 +13,7 @@ from tocsin.controllers.v1.fields import UserId
 from tocsin.controllers.v1.inbox_schemas import ChangesOut, InboxOut, TokenOut, TokenRequest
 from tocsin.models.api_key import Scope
 from tocsin.services.inboxes import MAX_CHANGES
+from tocsin.services.rate_limits import Activity
 
 router = APIRouter(prefix="/api/v1/inboxes", tags=["inboxes"], route_class=GuardedRoute)
 
@@ -23,7 +24,7 @@ router = APIRouter(prefix="/api/v1/inboxes", tags=["inboxes"], route_class=Guard
     response_model=InboxOut,
     responses={**declare(400, 401, 403, 404, 422), **NOT_MODIFIED},
 )
-@admits(Scope.READ)
+@admits(Scope.READ, activity=Activity.READ)
 async def get(caller: CallerOf, resources: ResourcesOf, user_id: UserId, if_none_match: IfNoneMatch = None) -> Response:
     """Version, position and exact unread counts."""
     overview = await resources.inboxes.overview(caller, user_id)
@@ -31,7 +32,7 @@ async def get(caller: CallerOf, resources: ResourcesOf, user_id: UserId, if_none
 
 
 @router.get("/{user_id}/changes", summary="Get what changed", responses=declare(400, 401, 403, 404, 422))
-@admits(Scope.READ)
+@admits(Scope.READ, activity=Activity.READ)
 async def get_changes(
     caller: CallerOf,
     resources: ResourcesOf,
@@ -49,7 +50,7 @@ async def get_changes(
     summary="Mint an inbox token",
     responses=declare(400, 401, 403, 413, 415, 422),
 )
-@admits(Scope.READ, Scope.WRITE, only_service=True)
+@admits(Scope.READ, Scope.WRITE, activity=Activity.WRITE, only_service=True)
 async def mint_token(
     caller: CallerOf, resources: ResourcesOf, user_id: UserId, body: TokenRequest | None = None
 ) -> TokenOut:

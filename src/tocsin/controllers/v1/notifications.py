@@ -1,14 +1,16 @@
 """Routes of notifications."""
 
+from collections import Counter
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.convertors import Convertor, register_url_convertor
 
 from tocsin.controllers.conditional import NOT_MODIFIED, IfNoneMatch, knows, tagged, tagged_by_content
 from tocsin.controllers.dependencies import CallerOf, ResourcesOf
 from tocsin.controllers.guard import GuardedRoute, admits
 from tocsin.controllers.problems import declare
+from tocsin.controllers.rate_limits import charge
 from tocsin.controllers.v1.fields import IdempotencyKey, NotificationId
 from tocsin.controllers.v1.notification_schemas import (
     WAIT_MAX,
@@ -26,6 +28,7 @@ from tocsin.errors import FieldError, IdempotencyKeyReused
 from tocsin.models.api_key import Scope
 from tocsin.models.notification import IDEMPOTENCY_KEY_MAX
 from tocsin.services.pages import Page, PageQuery, own_inbox
+from tocsin.services.rate_limits import Activity
 
 router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"], route_class=GuardedRoute)
 
@@ -76,8 +79,9 @@ _LINKS = {
     summary="Create a notification",
     responses={201: {"headers": _REPLAYED, "links": _LINKS}, **declare(400, 401, 403, 413, 415, 422)},
 )
-@admits(Scope.WRITE, only_service=True)
+@admits(Scope.WRITE, activity=Activity.WRITE, body_names_inbox=True, only_service=True)
 async def create(
+    request: Request,
     caller: CallerOf,
     resources: ResourcesOf,
     body: NotificationCreate,
@@ -85,6 +89,7 @@ async def create(
     idempotency_key: _KEY_HEADER = None,
 ) -> NotificationOut:
     """Store it and have it analysed. After the `201` it is never lost; with an `Idempotency-Key` repeats are safe."""
+    await charge(request, caller, Activity.WRITE, {body.user_id: 1})
     try:
         accepted = await resources.intake.accept(caller, body.draft(idempotency_key))
     except IdempotencyKeyReused as error:
@@ -102,11 +107,16 @@ async def create(
     summary="Create many notifications",
     responses=declare(400, 401, 403, 413, 415, 422),
 )
-@admits(Scope.WRITE, only_service=True, max_body_bytes=None)
+@admits(Scope.WRITE, activity=Activity.WRITE, body_names_inbox=True, only_service=True, max_body_bytes=None)
 async def create_batch(
-    caller: CallerOf, resources: ResourcesOf, body: BatchCreate, idempotency_key: _BATCH_KEY_HEADER = None
+    request: Request,
+    caller: CallerOf,
+    resources: ResourcesOf,
+    body: BatchCreate,
+    idempotency_key: _BATCH_KEY_HEADER = None,
 ) -> BatchOut:
-    """Store up to 1000 notifications, all or none."""
+    """Store up to 1000 notifications, all or none. To the rate limits each counts as one."""
+    await charge(request, caller, Activity.WRITE, Counter(item.user_id for item in body.items))
     drafts = [
         item.draft(item.idempotency_key or (f"{idempotency_key}#{index}" if idempotency_key else None))
         for index, item in enumerate(body.items)
@@ -124,7 +134,7 @@ async def create_batch(
     response_model=NotificationList,
     responses={**declare(400, 401, 403, 404, 422), **NOT_MODIFIED},
 )
-@admits(Scope.READ)
+@admits(Scope.READ, activity=Activity.READ)
 async def list_notifications(
     caller: CallerOf,
     resources: ResourcesOf,
@@ -139,9 +149,10 @@ async def list_notifications(
 
 
 @router.post("/read", summary="Mark many read", responses=declare(400, 401, 403, 404, 413, 415, 422))
-@admits(Scope.WRITE)
-async def mark_many_read(caller: CallerOf, resources: ResourcesOf, body: MarkRead) -> MarkedRead:
+@admits(Scope.WRITE, activity=Activity.WRITE, body_names_inbox=True)
+async def mark_many_read(request: Request, caller: CallerOf, resources: ResourcesOf, body: MarkRead) -> MarkedRead:
     """Mark read what matches in one inbox; with `up_to` only what the reader can have seen."""
+    await charge(request, caller, Activity.WRITE, {body.user_id: 1})
     return MarkedRead.model_validate(await resources.inboxes.mark_all_read(caller, body.filter(), body.up_to))
 
 
@@ -151,7 +162,7 @@ async def mark_many_read(caller: CallerOf, resources: ResourcesOf, body: MarkRea
     response_model=NotificationOut,
     responses={**declare(400, 401, 403, 404, 422), **NOT_MODIFIED},
 )
-@admits(Scope.READ)
+@admits(Scope.READ, activity=Activity.READ)
 async def get(
     caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId, if_none_match: IfNoneMatch = None
 ) -> Response:
@@ -166,7 +177,7 @@ async def get(
     response_model=StatusOut,
     responses={**declare(400, 401, 403, 404, 422), **NOT_MODIFIED},
 )
-@admits(Scope.READ)
+@admits(Scope.READ, activity=Activity.READ)
 async def get_status(
     caller: CallerOf,
     resources: ResourcesOf,
@@ -182,7 +193,7 @@ async def get_status(
 
 
 @router.post("/{notification_id:notification_id}/read", summary="Mark read", responses=declare(400, 401, 403, 404, 422))
-@admits(Scope.READ, Scope.WRITE)
+@admits(Scope.READ, Scope.WRITE, activity=Activity.WRITE)
 async def mark_read(caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId) -> NotificationOut:
     """Note that it was seen; again changes nothing. A service key needs both scopes."""
     return NotificationOut.of(await resources.notifications.mark_read(caller, notification_id))
@@ -191,7 +202,7 @@ async def mark_read(caller: CallerOf, resources: ResourcesOf, notification_id: N
 @router.post(
     "/{notification_id:notification_id}/unread", summary="Mark unread", responses=declare(400, 401, 403, 404, 422)
 )
-@admits(Scope.READ, Scope.WRITE)
+@admits(Scope.READ, Scope.WRITE, activity=Activity.WRITE)
 async def mark_unread(caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId) -> NotificationOut:
     """Note that it is to be seen again; again changes nothing. A service key needs both scopes."""
     return NotificationOut.of(await resources.notifications.mark_unread(caller, notification_id))
@@ -203,7 +214,7 @@ async def mark_unread(caller: CallerOf, resources: ResourcesOf, notification_id:
     summary="Analyse again",
     responses=declare(400, 401, 403, 404, 422),
 )
-@admits(Scope.READ, Scope.WRITE)
+@admits(Scope.READ, Scope.WRITE, activity=Activity.ANALYSIS)
 async def analyse_again(caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId) -> NotificationOut:
     """Have it judged anew; the old verdict stays until then. What still waits for its analysis is left alone.
 
@@ -215,7 +226,7 @@ async def analyse_again(caller: CallerOf, resources: ResourcesOf, notification_i
 @router.delete(
     "/{notification_id:notification_id}", status_code=204, summary="Delete", responses=declare(400, 401, 403, 404, 422)
 )
-@admits(Scope.WRITE)
+@admits(Scope.WRITE, activity=Activity.WRITE)
 async def delete(caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId) -> None:
     """Take it out of the inbox; it can be restored for a while."""
     await resources.notifications.delete(caller, notification_id)
@@ -226,7 +237,7 @@ async def delete(caller: CallerOf, resources: ResourcesOf, notification_id: Noti
     summary="Undo a deletion",
     responses=declare(400, 401, 403, 404, 409, 422),
 )
-@admits(Scope.READ, Scope.WRITE)
+@admits(Scope.READ, Scope.WRITE, activity=Activity.WRITE)
 async def restore(caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId) -> NotificationOut:
     """Put it back into the inbox; `409` if it was deleted too long ago. A service key needs both scopes."""
     return NotificationOut.of(await resources.notifications.restore(caller, notification_id))
