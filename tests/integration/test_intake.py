@@ -1,19 +1,23 @@
 """Intake: at most once, together, and nobody suffers for another's input."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TypeVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from tests.fixtures.doorbells import RecordingDoorbell
 from tests.fixtures.posting import CALLER, assert_clock_is_sound, fetch
+from tests.waiting import eventually
 from tocsin.errors import DatabaseUnavailable, Forbidden, IdempotencyKeyReused, UnstorableInput
 from tocsin.repositories.unit_of_work import CommitUnknown, Database, UnitOfWork
 from tocsin.services.access import ServiceCaller
-from tocsin.services.intake import Accepted, IntakeService, NotificationDraft
+from tocsin.services.intake import IntakeService, NotificationDraft
+from tocsin.services.intake_attempt import Accepted
 
 COUNTS = """
 SELECT (SELECT count(*) FROM notifications) AS notifications, (SELECT count(*) FROM analysis_jobs) AS jobs
@@ -186,3 +190,65 @@ async def test_without_the_scope_nothing_is_stored(intake: IntakeService, databa
         await intake.accept(replace(CALLER, scopes=frozenset({"notifications:read"})), draft())
 
     assert await counts(database_url) == (0, 0)
+
+
+@asynccontextmanager
+async def locked(database_url: str, user: UUID) -> AsyncIterator[None]:
+    """Hold the inbox of ``user``, as a process does that was frozen in the midst of a change."""
+    holder = await asyncpg.connect(database_url)
+    try:
+        await holder.execute("BEGIN")
+        await holder.execute("SELECT 1 FROM inboxes WHERE user_id = $1 FOR NO KEY UPDATE", user)
+        yield
+    finally:
+        await holder.close()
+
+
+async def test_an_inbox_that_is_locked_holds_up_nobody_else(intake: IntakeService, database_url: str) -> None:
+    held = (await intake.accept(CALLER, draft())).notification.user_id
+    to_it = [replace(draft(), user_id=held) for _ in range(3)]
+
+    async with locked(database_url, held), asyncio.timeout(5):
+        waiting = [asyncio.create_task(intake.accept(CALLER, item)) for item in to_it[:2]]
+        # Of the same batch, with an inbox that exists and one that does not; and of later ones.
+        await asyncio.gather(*(intake.accept(CALLER, draft()) for _ in range(2)))
+        await intake.accept(CALLER, draft())
+        waiting.append(asyncio.create_task(intake.accept(CALLER, to_it[2])))
+        await intake.accept(CALLER, draft())
+        assert not any(task.done() for task in waiting)
+
+    accepted = await asyncio.gather(*waiting)
+    assert sorted(item.notification.version for item in accepted) == [2, 3, 4]
+    assert await counts(database_url) == (8, 8)
+    await assert_clock_is_sound(database_url)
+
+
+async def test_a_lock_that_is_let_go_of_in_time_is_waited_for(
+    intake: IntakeService, database: Database, database_url: str
+) -> None:
+    user = (await intake.accept(CALLER, draft())).notification.user_id
+
+    async with locked(database_url, user):
+        waiting = asyncio.create_task(intake.accept(CALLER, replace(draft(), user_id=user)))
+        await eventually(lambda: somebody_waits(database_url))
+
+    assert (await waiting).notification.version == 2
+
+
+async def somebody_waits(database_url: str) -> bool:
+    return bool(await fetch(database_url, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
+
+
+async def test_what_was_handed_in_for_a_held_inbox_is_stored_before_the_end(
+    intake: IntakeService, database_url: str
+) -> None:
+    user = (await intake.accept(CALLER, draft())).notification.user_id
+
+    async with locked(database_url, user):
+        waiting = asyncio.create_task(intake.accept(CALLER, replace(draft(), user_id=user)))
+        await eventually(lambda: somebody_waits(database_url))
+        draining = asyncio.create_task(intake.drain())
+    await draining
+
+    assert await counts(database_url) == (2, 2)
+    await waiting

@@ -22,6 +22,13 @@ _LOCK = (
     .order_by(_TABLE.c.user_id)
     .with_for_update(key_share=True)
 )
+_LOCK_FREE = (
+    select(_TABLE.c.user_id)
+    .where(_TABLE.c.user_id == any_(_USER_IDS))
+    .order_by(_TABLE.c.user_id)
+    .with_for_update(key_share=True, skip_locked=True)
+)
+_EXISTING = select(_TABLE.c.user_id).where(_TABLE.c.user_id == any_(_USER_IDS))
 _CLOCKS = (
     select(_EPOCH.c.value, _TABLE.c.user_id, _TABLE.c.version)
     .select_from(_EPOCH)
@@ -48,6 +55,12 @@ class InboxRepository:
         """Lock the rows in order and return their versions."""
         rows = await self._connection.execute(_LOCK, {"user_ids": list(user_ids)})
         return {row.user_id: row.version for row in rows}
+
+    async def lock_free(self, user_ids: Collection[UUID]) -> set[UUID]:
+        """Lock those that nobody else has locked, without waiting; return whose are held by others."""
+        free = set(await self._connection.scalars(_LOCK_FREE, {"user_ids": list(user_ids)}))
+        others = [user_id for user_id in user_ids if user_id not in free]
+        return set(await self._connection.scalars(_EXISTING, {"user_ids": others})) if others else set()
 
     async def lock(self, user_ids: Collection[UUID]) -> dict[UUID, Inbox]:
         """Lock the rows in order and return the inboxes; those that do not exist are missing in the result."""

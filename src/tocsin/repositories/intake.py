@@ -8,6 +8,7 @@ it leaves out: then the caller must roll back.
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final, cast
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from sqlalchemy import (
     insert,
     literal,
     select,
+    true,
 )
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -84,6 +86,8 @@ _COLUMNS: Final = {
     "fingerprint": LargeBinary(),
 }
 
+_PATIENCE: Final = bindparam("patience", type_=Text())
+
 _given = (
     func.unnest(
         *(bindparam(f"{name}s", type_=ARRAY(kind)) for name, kind in _COLUMNS.items()),
@@ -99,9 +103,15 @@ _counted = (
     .table_valued("user_id", "count")
     .render_derived()
 )
+# For this transaction only, and before its first lock: the rows to be inserted are joined with it, and sorted.
+_patience = select(
+    func.set_config("lock_timeout", func.coalesce(_PATIENCE, func.current_setting("lock_timeout")), true()).label("set")
+).cte("patience")
 _taking = upsert(_INBOXES).from_select(
     ["user_id", "version", "unread_unjudged"],
-    select(_counted.c.user_id, _counted.c.count, _counted.c.count).order_by(_counted.c.user_id),
+    select(_counted.c.user_id, _counted.c.count, _counted.c.count)
+    .join_from(_counted, _patience, true())
+    .order_by(_counted.c.user_id),
 )
 _taken = (
     _taking.on_conflict_do_update(
@@ -161,8 +171,11 @@ class IntakeRepository:
     def __init__(self, handle: Handle) -> None:
         self._connection = handle.connection
 
-    async def store(self, new: Sequence[NewNotification]) -> dict[UUID, int]:
-        """Store ``new`` with their jobs; return the version of each that met no twin, by id."""
+    async def store(self, new: Sequence[NewNotification], patience: timedelta | None = None) -> dict[UUID, int]:
+        """Store ``new`` with their jobs; return the version of each that met no twin, by id.
+
+        ``patience`` bounds how long it may wait for a lock; then it raises what becomes `LockTimeout`.
+        """
         marks = [item.mark for item in new]
         counts = Counter(item.user_id for item in new)
         rows = await self._connection.execute(
@@ -183,6 +196,7 @@ class IntakeRepository:
                 "request_ids": [item.request_id for item in new],
                 "inboxes": list(counts),
                 "counts": list(counts.values()),
+                "patience": patience and f"{patience // timedelta(milliseconds=1)}ms",
             },
         )
         return {row.id: row.version for row in rows}

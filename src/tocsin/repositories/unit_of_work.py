@@ -36,6 +36,7 @@ _FIRST_PAUSE: Final = 0.01
 _REPEATABLE: Final = frozenset({"40001", "40P01"})
 _UNREACHABLE: Final = frozenset({"08", "53", "57", "58"})
 """SQLSTATE classes: connection, resources, operator intervention (shutdown, cancel), system error."""
+_LOCK_NOT_AVAILABLE: Final = "55P03"
 _BAD_DATA: Final = frozenset({"22", "23"})
 """SQLSTATE classes: data exception, integrity constraint violation."""
 for _code in (DatabaseUnavailable.code, Overloaded.code):
@@ -46,6 +47,10 @@ class CommitUnknown(DatabaseUnavailable):
     """The connection to the database broke during the commit; it is unknown whether it took effect."""
 
     code = "database_unavailable"
+
+
+class LockTimeout(Exception):
+    """What is needed was locked by somebody else for longer than the unit of work chose to wait."""
 
 
 class _Repeat(Exception):
@@ -189,4 +194,4 @@ def _translated(error: Exception) -> Exception:
         return DatabaseUnavailable()
     if _sqlstate(error)[:2] in _BAD_DATA:
         return UnstorableInput(())
-    return error
+    return LockTimeout() if _sqlstate(error) == _LOCK_NOT_AVAILABLE else error
