@@ -3,10 +3,10 @@
 import enum
 import hashlib
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import DateTime, String, func
+from sqlalchemy import DateTime, ForeignKey, String, func
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -34,7 +34,10 @@ def hash_service_key(key: str) -> bytes:
 
 
 class ApiKey(Base):
-    """A service key. Keys are revoked, never deleted, since notifications refer to them."""
+    """A service key. Keys are revoked, never deleted, since notifications refer to them.
+
+    Its id outlives its secret: what is kept by id, such as idempotency keys, holds across a rotation.
+    """
 
     __tablename__ = "api_keys"
 
@@ -45,3 +48,29 @@ class ApiKey(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.clock_timestamp())
     last_used_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     revoked_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+    def revoke(self, now: datetime) -> None:
+        """Make it worthless."""
+        self.revoked_at = self.revoked_at or now
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether it was revoked or has expired."""
+        return self.revoked_at is not None or (self.expires_at is not None and self.expires_at <= now)
+
+    def rotate(self, now: datetime, grace: timedelta) -> "tuple[str, FormerHash | None]":
+        """Take a new secret; return it, and what keeps the one before good for ``grace``, unless that is 0."""
+        former = FormerHash(hash=self.hash, api_key_id=self.id, expires_at=now + grace) if grace else None
+        secret = new_service_key()
+        self.hash = hash_service_key(secret)
+        return secret, former
+
+
+class FormerHash(Base):
+    """The hash of a secret that a key had before and that is good for a while."""
+
+    __tablename__ = "api_key_former_hashes"
+
+    hash: Mapped[bytes] = mapped_column(BYTEA, primary_key=True)
+    api_key_id: Mapped[UUID] = mapped_column(ForeignKey("api_keys.id"))
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))

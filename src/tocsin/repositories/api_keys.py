@@ -3,30 +3,39 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
     LargeBinary,
+    Select,
     Table,
     Uuid,
     any_,
     bindparam,
+    delete,
     func,
     or_,
     select,
     update,
 )
 
-from tocsin.models.api_key import ApiKey
+from tocsin.models.api_key import ApiKey, FormerHash
 from tocsin.repositories.handle import Handle
 
 _HASHES = bindparam("hashes", type_=ARRAY(LargeBinary))
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
 _columns = cast("Table", ApiKey.__table__).c
-_BY_HASH = select(_columns.hash, _columns.id, _columns.scopes, _columns.last_used_at).where(
+_former = cast("Table", FormerHash.__table__).c
+_SHOWN = (_columns.id, _columns.scopes, _columns.last_used_at)
+_BY_HASH = select(_columns.hash, *_SHOWN, _columns.expires_at).where(
     _columns.hash == any_(_HASHES), _columns.revoked_at.is_(None)
+)
+_BY_FORMER_HASH = (
+    select(_former.hash, *_SHOWN, func.least(_former.expires_at, _columns.expires_at).label("expires_at"))
+    .join_from(_former.hash.table, _columns.id.table)
+    .where(_former.hash == any_(_HASHES), _columns.revoked_at.is_(None))
 )
 
 
@@ -38,6 +47,7 @@ class ValidKey:
     hash: bytes
     scopes: frozenset[str]
     last_used_at: datetime | None
+    expires_at: datetime | None
 
 
 class ApiKeyRepository:
@@ -52,9 +62,11 @@ class ApiKeyRepository:
         self._handle.entities.add(key)
 
     async def valid_by_hash(self, hashes: Collection[bytes]) -> dict[bytes, ValidKey]:
-        """Return the keys that are not revoked, by hash."""
-        rows = await self._connection.execute(_BY_HASH, {"hashes": list(hashes)})
-        return {row.hash: ValidKey(row.id, row.hash, frozenset(row.scopes), row.last_used_at) for row in rows}
+        """Return the keys that are not revoked, by the hash of a secret that they have or had."""
+        found = await self._by_hash(_BY_HASH, hashes)
+        if unknown := set(hashes) - found.keys():
+            found |= await self._by_hash(_BY_FORMER_HASH, unknown)
+        return found
 
     async def touch(self, ids: Collection[UUID], at_most_every: timedelta) -> None:
         """Note that the keys are in use, unless that was noted lately."""
@@ -68,5 +80,28 @@ class ApiKeyRepository:
         return list(await self._handle.entities.scalars(select(ApiKey).order_by(ApiKey.created_at)))
 
     async def get(self, key_id: UUID) -> ApiKey | None:
-        """Return the key with this id."""
-        return await self._handle.entities.get(ApiKey, key_id)
+        """Return the key with this id, locked."""
+        return await self._handle.entities.get(ApiKey, key_id, with_for_update={"key_share": True})
+
+    def add_former_hash(self, former: FormerHash) -> None:
+        """Keep a secret that was replaced good for a while."""
+        self._handle.entities.add(former)
+
+    async def former_until(self, now: datetime) -> dict[UUID, datetime]:
+        """Return until when a former secret is good, by the id of its key; the latest, if there are several."""
+        statement = select(_former.api_key_id, func.max(_former.expires_at).label("until")).where(
+            _former.expires_at > now
+        )
+        rows = await self._connection.execute(statement.group_by(_former.api_key_id))
+        return {row.api_key_id: row.until for row in rows}
+
+    async def forget_former_hashes(self, expired_before: datetime) -> None:
+        """Drop those that are good no more."""
+        await self._connection.execute(delete(FormerHash).where(_former.expires_at <= expired_before))
+
+    async def _by_hash(self, statement: Select[Any], hashes: Collection[bytes]) -> dict[bytes, ValidKey]:
+        rows = await self._connection.execute(statement, {"hashes": list(hashes)})
+        return {
+            row.hash: ValidKey(row.id, row.hash, frozenset(row.scopes), row.last_used_at, row.expires_at)
+            for row in rows
+        }

@@ -84,6 +84,15 @@ class InboxToken:
     expires_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class ListedKey:
+    """A service key as operators see it; ``former_until`` is until when a secret that it had before is good, if any."""
+
+    key: ApiKey
+    is_over: bool
+    former_until: datetime | None
+
+
 class AccessService:
     """Proves credentials, mints inbox tokens, keeps service keys."""
 
@@ -118,16 +127,22 @@ class AccessService:
         claims = {"sub": str(user_id), "aud": _INBOX_AUDIENCE, "iat": now, "exp": expires_at}
         return InboxToken(jwt.encode(claims, self._secret, _ALGORITHM), expires_at)
 
-    async def create_key(self, name: str, scopes: Sequence[Scope]) -> tuple[ApiKey, str]:
+    async def create_key(
+        self, name: str, scopes: Sequence[Scope], expires_at: datetime | None = None
+    ) -> tuple[ApiKey, str]:
         """Make a service key; the key itself is returned here and never again."""
-        if not name.strip() or len(name) > _MAX_NAME:
-            raise InvalidInput([FieldError("/name", "must have 1 to 100 characters")])
+        if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
+            detail = f"The name must have 1 to {_MAX_NAME} characters, all of them printable."
+            raise InvalidInput([FieldError("/name", "must have 1 to 100 printable characters")], detail)
+        if expires_at is not None and expires_at <= self._clock():
+            raise InvalidInput([FieldError("/expires", "must be in the future")], "It would have expired already.")
         secret = new_service_key()
         key = ApiKey(
             id=uuid_utils.compat.uuid7(),
             name=name,
             hash=hash_service_key(secret),
             scopes=[scope.value for scope in scopes],
+            expires_at=expires_at,
         )
 
         async def work(uow: UnitOfWork) -> None:
@@ -136,9 +151,37 @@ class AccessService:
         await self._database.transaction(work)
         return key, secret
 
-    async def list_keys(self) -> list[ApiKey]:
-        """Return all keys, revoked ones too."""
-        return await self._database.read(lambda uow: uow.api_keys.list_all())
+    async def list_keys(self) -> list[ListedKey]:
+        """Return all keys, those too that are revoked or have expired."""
+        now = self._clock()
+
+        async def work(uow: UnitOfWork) -> list[ListedKey]:
+            former = await uow.api_keys.former_until(now)
+            return [ListedKey(key, key.is_over(now), former.get(key.id)) for key in await uow.api_keys.list_all()]
+
+        return await self._database.read(work)
+
+    async def rotate_key(self, key_id: UUID, grace: timedelta) -> tuple[ApiKey, str]:
+        """Give a key a new secret, which is returned here and never again; the one before is good for ``grace``.
+
+        Raises:
+            NotFound: there is no such key.
+            InvalidInput: it was revoked or has expired.
+        """
+
+        async def work(uow: UnitOfWork) -> tuple[ApiKey, str]:
+            now = self._clock()
+            key = await _get(uow, key_id)
+            if key.is_over(now):
+                detail = f"The service key {key_id} was revoked or has expired; create a new one."
+                raise InvalidInput([FieldError("/id", "is of a key that is over")], detail)
+            secret, former = key.rotate(now, grace)
+            if former:
+                uow.api_keys.add_former_hash(former)
+            await uow.api_keys.forget_former_hashes(now)
+            return key, secret
+
+        return await self._database.transaction(work)
 
     async def revoke_key(self, key_id: UUID) -> ApiKey:
         """Make a key worthless at once.
@@ -148,10 +191,8 @@ class AccessService:
         """
 
         async def work(uow: UnitOfWork) -> ApiKey:
-            key = await uow.api_keys.get(key_id)
-            if key is None:
-                raise NotFound(f"There is no service key with the id {key_id}.")
-            key.revoked_at = key.revoked_at or self._clock()
+            key = await _get(uow, key_id)
+            key.revoke(self._clock())
             return key
 
         return await self._database.transaction(work)
@@ -161,6 +202,8 @@ class AccessService:
         key = await self._lookup.submit(digest)
         if key is None or not hmac.compare_digest(key.hash, digest):
             raise Unauthenticated("This service key is not known, or was revoked.")
+        if key.expires_at is not None and key.expires_at <= self._clock():
+            raise Unauthenticated("This service key has expired, or another has taken its place.")
         return ServiceCaller(key.id, key.scopes)
 
     async def _look_up(self, hashes: Sequence[bytes]) -> Sequence[ValidKey | None]:
@@ -192,3 +235,10 @@ class AccessService:
         if expires_at <= self._clock():
             raise TokenExpired
         return InboxCaller(user_id, expires_at)
+
+
+async def _get(uow: UnitOfWork, key_id: UUID) -> ApiKey:
+    key = await uow.api_keys.get(key_id)
+    if key is None:
+        raise NotFound(f"There is no service key with the id {key_id}.")
+    return key
