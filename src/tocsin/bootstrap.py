@@ -36,6 +36,7 @@ from tocsin.services.ports import Analyzer, Clock, Doorbell
 from tocsin.services.rate_limits import RateLimitService
 from tocsin.services.retention import Retention
 from tocsin.services.retry_policy import RetryPolicy
+from tocsin.services.search_upkeep import SearchUpkeep
 from tocsin.services.slots import Slots
 from tocsin.services.turnstile import Turnstile
 from tocsin.settings import AiSettings, LimitSettings, RedisSettings, Settings
@@ -181,7 +182,7 @@ async def open_worker_resources(
         undo, tombstone = timedelta(seconds=settings.inbox.undo), timedelta(seconds=settings.inbox.tombstone)
         purger = Purger(database, undo, tombstone, clock)
         retention = Retention(database, timedelta(seconds=settings.inbox.retention), clock)
-        maintenance = Maintenance(database, ringer, retention, purger, options.maintain_every)
+        maintenance = Maintenance(database, ringer, retention, purger, SearchUpkeep(database), options.maintain_every)
         yield WorkerResources(analysis, keeper, maintenance)
 
 

@@ -8,8 +8,10 @@ from tocsin.models.api_key import ApiKey
 from tocsin.models.epoch import Epoch
 from tocsin.models.inbox import Inbox
 from tocsin.models.notification import Notification
+from tocsin.models.notification_search import NotificationSearch
+from tocsin.models.search_backfill import SearchBackfill
 
-_TABLES = (AnalysisJob, ApiKey, Epoch, Inbox, Notification)
+_TABLES = (AnalysisJob, ApiKey, Epoch, Inbox, Notification, NotificationSearch, SearchBackfill)
 
 
 def _run(connection: Connection | None) -> None:

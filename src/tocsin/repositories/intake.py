@@ -1,4 +1,4 @@
-"""SQL of intake: new notifications, their inboxes' clocks and their jobs, stored by one statement.
+"""SQL of intake: new notifications, their words, their inboxes' clocks and their jobs, stored by one statement.
 
 The statement makes inboxes that are missing, and locks the others, in the order of user ids, as every transaction
 does; what it takes from their clocks is numbered by the caller. It is all or nothing by itself, but for twins, which
@@ -28,11 +28,13 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tocsin.models.analysis_job import AnalysisJob
 from tocsin.models.inbox import Inbox
 from tocsin.models.notification import Notification, ProcessingStatus, Severity, created_at_of
+from tocsin.models.notification_search import NotificationSearch
 from tocsin.repositories.handle import Handle
 from tocsin.repositories.notification_rows import SHOWN, NotificationRow
 
@@ -59,6 +61,7 @@ class NewNotification:
     data: dict[str, Any] | None
     mark: IdempotencyMark | None
     request_id: str | None
+    document: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class Twin:
 _INBOXES: Final = cast("Table", Inbox.__table__)
 _NOTIFICATIONS: Final = cast("Table", Notification.__table__)
 _JOBS: Final = cast("Table", AnalysisJob.__table__)
+_SEARCH: Final = cast("Table", NotificationSearch.__table__)
 _COLUMNS: Final = {
     "id": Uuid(),
     "user_id": Uuid(),
@@ -93,8 +97,9 @@ _given = (
         *(bindparam(f"{name}s", type_=ARRAY(kind)) for name, kind in _COLUMNS.items()),
         bindparam("followers", type_=ARRAY(BigInteger)),
         bindparam("request_ids", type_=ARRAY(String)),
+        bindparam("documents", type_=ARRAY(Text)),
     )
-    .table_valued(*_COLUMNS, "followers", "request_id")
+    .table_valued(*_COLUMNS, "followers", "request_id", "document")
     .render_derived()
 )
 _new = select(*_given.c).cte("new")
@@ -150,7 +155,15 @@ _promised = (
     )
     .cte("promised")
 )
-_STORE = select(_stored.c.id, _stored.c.version).add_cte(_promised)
+_searchable = (
+    insert(_SEARCH)
+    .from_select(
+        ["notification_id", "document"],
+        select(_stored.c.id, _new.c.document.cast(TSVECTOR)).join_from(_stored, _new, _stored.c.id == _new.c.id),
+    )
+    .cte("searchable")
+)
+_STORE = select(_stored.c.id, _stored.c.version).add_cte(_promised, _searchable)
 _marks = (
     func.unnest(bindparam("api_key_ids", type_=ARRAY(Uuid)), bindparam("keys", type_=ARRAY(String)))
     .table_valued("api_key_id", "key")
@@ -172,7 +185,7 @@ class IntakeRepository:
         self._connection = handle.connection
 
     async def store(self, new: Sequence[NewNotification], patience: timedelta | None = None) -> dict[UUID, int]:
-        """Store ``new`` with their jobs; return the version of each that met no twin, by id.
+        """Store ``new`` with their words and jobs; return the version of each that met no twin, by id.
 
         ``patience`` bounds how long it may wait for a lock; then it raises what becomes `LockTimeout`.
         """
@@ -194,6 +207,7 @@ class IntakeRepository:
                 "fingerprints": [mark and mark.fingerprint for mark in marks],
                 "followers": _followers(new, counts),
                 "request_ids": [item.request_id for item in new],
+                "documents": [item.document for item in new],
                 "inboxes": list(counts),
                 "counts": list(counts.values()),
                 "patience": patience and f"{patience // timedelta(milliseconds=1)}ms",

@@ -13,6 +13,7 @@ from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, bindparam, delete, func
 
 from tocsin.models.inbox import Inbox
 from tocsin.models.notification import Notification, Severity
+from tocsin.models.notification_search import NotificationSearch
 from tocsin.repositories.handle import Handle
 from tocsin.repositories.notification_pages import NotificationFilter, Order, conditions, ordering, restrictions
 
@@ -88,7 +89,7 @@ class NotificationBulkRepository:
         return [Aged(row.id, row.user_id, row.is_deleted) for row in await self._connection.execute(statement)]
 
     async def blank(self, ids: Collection[UUID], deleted_before: datetime) -> None:
-        """Forget what tombstones said. No client can see this, so no version is taken."""
+        """Forget what tombstones said, their words too. No client can see this, so no version is taken."""
         statement = (
             update(Notification)
             .where(Notification.id == any_(_IDS), Notification.deleted_at < deleted_before)
@@ -101,8 +102,11 @@ class NotificationBulkRepository:
                 keywords=null(),
                 error=null(),
             )
+            .returning(Notification.id)
         )
-        await self._connection.execute(statement, {"ids": list(ids)})
+        blanked = list(await self._connection.scalars(statement, {"ids": list(ids)}))
+        words = delete(NotificationSearch).where(NotificationSearch.notification_id == any_(_IDS))
+        await self._connection.execute(words, {"ids": blanked})
 
     async def purge(self, ids: Collection[UUID], deleted_before: datetime) -> dict[UUID, int]:
         """Remove tombstones; return the highest version removed, by user."""

@@ -25,7 +25,9 @@ from tocsin.repositories.inboxes import InboxRepository
 from tocsin.repositories.intake import IntakeRepository
 from tocsin.repositories.notification_bulk import NotificationBulkRepository
 from tocsin.repositories.notification_pages import NotificationPageRepository
+from tocsin.repositories.notification_search import NotificationSearchRepository
 from tocsin.repositories.notifications import NotificationRepository
+from tocsin.repositories.search_backfill import SearchBackfillRepository
 from tocsin.telemetry import DATABASE_FAILURES, TRANSACTIONS_REPEATED
 
 _Result = TypeVar("_Result")
@@ -66,6 +68,8 @@ class UnitOfWork:
         self.notifications = NotificationRepository(handle)
         self.pages = NotificationPageRepository(handle)
         self.bulk = NotificationBulkRepository(handle)
+        self.search = NotificationSearchRepository(handle)
+        self.search_backfill = SearchBackfillRepository(handle)
         self.inboxes = InboxRepository(handle)
         self.intake = IntakeRepository(handle)
         self.jobs = AnalysisJobRepository(handle)

@@ -3,6 +3,7 @@
 Everything that is accepted is stored together with the promise of its analysis; the doorbell rings after the commit.
 """
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from tocsin.coalescer import Write
 from tocsin.errors import DatabaseUnavailable, UnstorableInput
 from tocsin.models.api_key import Scope
 from tocsin.models.notification import new_notification_id
+from tocsin.models.notification_search import search_document
 from tocsin.repositories.intake import IdempotencyMark, NewNotification
 from tocsin.repositories.unit_of_work import CommitUnknown, Database, LockTimeout
 from tocsin.services.access import Caller, require_service
@@ -30,6 +32,8 @@ _WHAT_IS_FREE: Final = Manner(patience=_MOMENT, only_free=True)
 _PATIENT: Final = Manner()
 _ALL_OR_NONE: Final = Manner(all_or_none=True)
 _CONFLICT_ATTEMPTS: Final = 5
+_AT_ONCE: Final = 10
+"""Drafts of a batch that are made ready before others get a turn; the longest takes two milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,12 @@ class IntakeService:
     async def accept_all(self, caller: Caller, drafts: Sequence[NotificationDraft]) -> list[Accepted]:
         """Store all of ``drafts`` in one transaction, or none; errors name the item."""
         key_id = require_service(caller, Scope.WRITE).key_id
-        results = await self._store([_new(draft, key_id) for draft in drafts], _ALL_OR_NONE)
+        items: list[NewNotification] = []
+        for draft in drafts:
+            items.append(_new(draft, key_id))
+            if len(items) % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+        results = await self._store(items, _ALL_OR_NONE)
         return [result for result in results if isinstance(result, Accepted)]
 
     async def drain(self) -> None:
@@ -132,6 +141,7 @@ def _new(draft: NotificationDraft, api_key_id: UUID) -> NewNotification:
         data=draft.data,
         mark=mark,
         request_id=current_request_id(),
+        document=search_document(draft.user_id, draft.title, draft.source, draft.text),
     )
 
 

@@ -17,6 +17,7 @@ from tocsin.repositories.unit_of_work import Database, UnitOfWork
 from tocsin.services.circuit_breaker import BreakerState, CircuitBreaker
 from tocsin.services.ports import Clock, Doorbell
 from tocsin.services.retention import Retention
+from tocsin.services.search_upkeep import SearchUpkeep
 from tocsin.telemetry import BACKLOG_AGE, BACKLOG_JOBS, BACKLOG_OVERDUE, RUNG_AGAIN
 
 _log = structlog.get_logger(__name__)
@@ -122,17 +123,33 @@ class Purger:
 class Maintenance:
     """The loop of every worker."""
 
-    def __init__(self, database: Database, ringer: Ringer, retention: Retention, purger: Purger, every: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        ringer: Ringer,
+        retention: Retention,
+        purger: Purger,
+        search: SearchUpkeep,
+        every: float,
+    ) -> None:
         self._database = database
         self._ringer = ringer
         self._retention = retention
         self._purger = purger
+        self._search = search
         self._every = every
 
     async def run(self) -> None:
         """Maintain for ever; what fails is logged and tried again at the next turn."""
         while True:
-            for duty in (self._ringer.ring, self._retention.expire, self._purger.purge, self._measure):
+            for duty in (
+                self._ringer.ring,
+                self._retention.expire,
+                self._purger.purge,
+                self._search.merge_index,
+                self._search.backfill,
+                self._measure,
+            ):
                 try:
                     await duty()
                 except Unavailable as error:
