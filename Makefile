@@ -49,6 +49,10 @@ fix: .venv/.dev ## format, mend what the linter can mend, write .env.example and
 	$(BIN)/python -m tests.house.env_example
 	$(BIN)/python -m tests.house.configuration
 
+.PHONY: audit
+audit: .venv/.dev ## ask a database of vulnerabilities about every locked package; fails if it cannot be asked
+	$(BIN)/python -m tests.house.audit $(ARGS)
+
 .PHONY: bench
 bench: .venv/.dev ## measure this build against floors measured in the same run (ARGS='--quick')
 	@exec $(BIN)/python -m bench $(ARGS)
