@@ -5,7 +5,7 @@ The API, the worker, the command line and the tests all get their objects from h
 
 import gc
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,6 +14,7 @@ from uuid import UUID
 from tocsin.integrations.analyzers import open_analyzer
 from tocsin.integrations.celery_app import make_celery
 from tocsin.integrations.celery_doorbell import CeleryDoorbell, open_doorbell
+from tocsin.integrations.redis_change_feed import open_change_feed
 from tocsin.integrations.redis_client import GuardedRedis, open_redis
 from tocsin.integrations.redis_page_cache import RedisPageCache
 from tocsin.integrations.redis_rate_limiter import RedisRateLimiter
@@ -32,12 +33,16 @@ from tocsin.services.maintenance import Maintenance, Purger, Ringer
 from tocsin.services.notifications import NotificationService
 from tocsin.services.pages import PageService
 from tocsin.services.patient_analyzer import PatientAnalyzer
-from tocsin.services.ports import Analyzer, Clock, Doorbell
+from tocsin.services.ports import Analyzer, ChangeFeed, Clock, Doorbell, Versions
 from tocsin.services.rate_limits import RateLimitService
 from tocsin.services.retention import Retention
 from tocsin.services.retry_policy import RetryPolicy
 from tocsin.services.search_upkeep import SearchUpkeep
 from tocsin.services.slots import Slots
+from tocsin.services.stream_hub import StreamHub
+from tocsin.services.stream_keeper import StreamKeeper, StreamTimes
+from tocsin.services.stream_tokens import StreamTokens
+from tocsin.services.streams import StreamService
 from tocsin.services.turnstile import Turnstile
 from tocsin.settings import AiSettings, LimitSettings, RedisSettings, Settings
 from tocsin.telemetry import BREAKER_STATE, CALLS_MAX
@@ -61,6 +66,7 @@ class Resources:
     pages: PageService
     finality: FinalityWatch
     rate_limits: RateLimitService
+    streams: StreamService
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +84,10 @@ def utc_now() -> datetime:
 
 
 @asynccontextmanager
-async def open_database(settings: Settings, application: str) -> AsyncIterator[Database]:
-    """Open the database alone, for commands that need nothing else."""
+async def open_database(
+    settings: Settings, application: str, on_moved: Callable[[Versions], None] | None = None
+) -> AsyncIterator[Database]:
+    """Open the database alone, for commands that need nothing else; ``on_moved`` as `Database` has it."""
     options = settings.database
     async with open_engine(
         options.url.get_secret_value(),
@@ -89,7 +97,7 @@ async def open_database(settings: Settings, application: str) -> AsyncIterator[D
         connect_timeout=options.connect_timeout,
         statement_timeout=options.statement_timeout,
     ) as engine:
-        yield Database(engine)
+        yield Database(engine, on_moved)
 
 
 def settle_memory() -> None:
@@ -125,16 +133,26 @@ def build_access(settings: Settings, database: Database, clock: Clock = utc_now)
 
 
 @asynccontextmanager
-async def open_resources(settings: Settings, *, clock: Clock = utc_now) -> AsyncIterator[Resources]:
-    """Open what the API needs; at the end, what was accepted is stored and those who wait are let go."""
+async def open_resources(
+    settings: Settings, *, clock: Clock = utc_now, feed: ChangeFeed | None = None
+) -> AsyncIterator[Resources]:
+    """Open what the API needs; at the end, what was accepted is stored and those who wait are let go.
+
+    ``feed`` takes the place of the one over Redis.
+    """
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(settings, "tocsin-api"))
+        if feed is None:
+            feed = await stack.enter_async_context(_open_feed(settings.redis, listening=True))
+        database = await stack.enter_async_context(open_database(settings, "tocsin-api", feed.publish))
         doorbell = await stack.enter_async_context(_open_doorbell(settings.redis))
         # One for both, so that a call waits but once for a server that is frozen.
         redis = await stack.enter_async_context(_open_cache_server(settings.redis))
         cache = RedisPageCache(redis, settings.api.cache_ttl)
-        finality = FinalityWatch(database)
+        finality = FinalityWatch(database, feed)
+        feed.add_reader(finality)
         stack.callback(finality.close)
+        streams = _build_streams(settings, database, feed, clock)
+        await stack.enter_async_context(streams.running())
         intake = IntakeService(database, doorbell, settings.api.ingest_queue)
         stack.push_async_callback(intake.drain)
         undo = timedelta(seconds=settings.inbox.undo)
@@ -150,6 +168,7 @@ async def open_resources(settings: Settings, *, clock: Clock = utc_now) -> Async
             pages=PageService(database, cache, CursorCodec(settings.secret.get_secret_value()), turnstile),
             finality=finality,
             rate_limits=RateLimitService(RedisRateLimiter(redis), _quotas(settings.limits)),
+            streams=streams,
         )
 
 
@@ -159,7 +178,8 @@ async def open_worker_resources(
 ) -> AsyncIterator[WorkerResources]:
     """Open what the worker needs; ``analyzer`` takes the place of the configured one."""
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(settings, "tocsin-worker"))
+        feed = await stack.enter_async_context(_open_feed(settings.redis, listening=False))
+        database = await stack.enter_async_context(open_database(settings, "tocsin-worker", feed.publish))
         doorbell = await stack.enter_async_context(_open_doorbell(settings.redis))
         breaker = _build_breaker(settings.ai)
         policy = RetryPolicy(
@@ -205,6 +225,26 @@ def _open_cache_server(settings: RedisSettings) -> AbstractAsyncContextManager[G
         read_timeout=settings.read_timeout,
         pause=settings.pause,
     )
+
+
+def _open_feed(settings: RedisSettings, *, listening: bool) -> AbstractAsyncContextManager[ChangeFeed]:
+    return open_change_feed(
+        settings.broker_url.get_secret_value(),
+        connect_timeout=settings.connect_timeout,
+        read_timeout=settings.read_timeout,
+        pause=settings.pause,
+        listening=listening,
+    )
+
+
+def _build_streams(settings: Settings, database: Database, feed: ChangeFeed, clock: Clock) -> StreamService:
+    options = settings.stream
+    hub = StreamHub(database, options.max_open, options.max_per_inbox)
+    feed.add_reader(hub)
+    times = StreamTimes(options.ping_every, options.look_every, options.look_every_alone)
+    keeper = StreamKeeper(hub, database, feed, times, clock)
+    tokens = StreamTokens(settings.secret.get_secret_value(), timedelta(seconds=settings.api.token_ttl), clock)
+    return StreamService(database, hub, keeper, tokens)
 
 
 def _quotas(settings: LimitSettings) -> dict[str, int]:

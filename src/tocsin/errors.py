@@ -129,6 +129,25 @@ class Overloaded(Unavailable):
     code = "overloaded"
 
 
+class ServerStopping(Unavailable):
+    """The service is about to stop or to start anew; come back."""
+
+    code = "server_stopping"
+
+
+class TooSlow(TocsinError):
+    """You read more slowly than the inbox changes; come back with your position."""
+
+    code = "too_slow"
+    retryable = True
+
+
+class UnexpectedMessage(TocsinError):
+    """Clients of a stream send nothing."""
+
+    code = "unexpected_message"
+
+
 class AnalyzerError(TocsinError):
     """The AI gave no verdict."""
 

@@ -7,12 +7,14 @@ is a file of that name in the folder that ``TOCSIN_SECRETS_DIR`` names. There is
 seconds.
 """
 
+import re
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     HttpUrl,
@@ -23,6 +25,7 @@ from pydantic import (
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
+    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -31,6 +34,10 @@ from pydantic_settings import (
 from tocsin.errors import ConfigurationError
 
 _MIN_SECRET_LENGTH = 32
+# As browsers send it (RFC 6454, section 6.2): in lower case, and without the port that the scheme implies.
+_ORIGIN: Final = re.compile(
+    r"(?:http(?!.*:80$)|https(?!.*:443$))://(?:[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
+)
 _PLACEHOLDERS = ("change", "secret", "example", "default", "password")
 
 
@@ -46,8 +53,19 @@ def _check_redis_url(url: SecretStr) -> SecretStr:
     return url
 
 
+def _split_origins(value: object) -> object:
+    return [item for item in re.split(r"[\s,]+", value) if item] if isinstance(value, str) else value
+
+
+def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(map(_ORIGIN.fullmatch, origins)):
+        raise ValueError("each must look like https://app.example.com, in lower case, without a path; '*' is not taken")
+    return origins
+
+
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_database_url)]
 RedisUrl = Annotated[SecretStr, AfterValidator(_check_redis_url)]
+Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_origins), AfterValidator(_check_origins)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Quota = Annotated[int, Field(ge=0, le=10_000_000)]
 
@@ -89,12 +107,27 @@ class ApiSettings(_Group):
     max_body_bytes: int = Field(8 * 2**20, ge=2**16, le=64 * 2**20, description="Largest request body.")
     graceful_timeout: Seconds = Field(8, description="How long running requests may go on after SIGTERM.")
     token_ttl: Seconds = Field(3600, description="How long an inbox token lives unless asked otherwise.")
+    cors_origins: Origins = Field(
+        (), description="Pages of other origins that may call, separated by commas: https://app.example.com."
+    )
     cache_ttl: Seconds = Field(60, description="How long a rendered page is kept.")
     ingest_queue: int = Field(
         10_000,
         ge=100,
         description="Creates that may wait for the database; more get 503.",
     )
+
+
+class StreamSettings(_Group):
+    """Live streams of inboxes."""
+
+    ping_every: Annotated[float, Field(gt=0, le=25)] = Field(
+        25, description="How often a stream says that it is alive; below what proxies on the way cut off."
+    )
+    look_every: Seconds = Field(25, description="How often changes are looked for that nothing told of.")
+    look_every_alone: Seconds = Field(2, description="The same while Redis is gone.")
+    max_per_inbox: int = Field(1000, ge=1, description="Streams of one inbox in one process.")
+    max_open: int = Field(10_000, ge=1, description="Streams in one process.")
 
 
 class LimitSettings(_Group):
@@ -190,6 +223,7 @@ class Settings(BaseSettings):
     redis: RedisSettings
     api: ApiSettings = ApiSettings()
     limits: LimitSettings = LimitSettings()
+    stream: StreamSettings = StreamSettings()
     inbox: InboxSettings = InboxSettings()
     ai: AiSettings = AiSettings()
     worker: WorkerSettings = WorkerSettings()

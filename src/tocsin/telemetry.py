@@ -33,6 +33,7 @@ BATCH_ITEMS = Histogram(
 REDIS_FAILURES = Counter(
     "tocsin_redis_failures", "Calls of Redis that failed, or were not made shortly after a failure.", ["use"]
 )
+HINTS = Counter("tocsin_change_hints", "Hints of inboxes that changed.", ["outcome"])
 RINGS_LOST = Counter("tocsin_rings_lost", "Ids that could not be rung for; the maintenance loop finds them.")
 DATABASE_CONNECTIONS = Gauge("tocsin_database_connections", "Connections of the pool.", ["state"])
 DATABASE_CONNECTIONS_MAX = Gauge("tocsin_database_connections_max", "How many connections the pool may have.")
@@ -51,6 +52,12 @@ REQUEST_SECONDS = Histogram(
 CREATED = Counter("tocsin_notifications_created", "Notifications accepted and stored.", registry=API)
 REPLAYED = Counter("tocsin_notifications_replayed", "Creates answered with an earlier twin.", registry=API)
 INTAKE_WAITING = Gauge("tocsin_intake_waiting", "Creates that wait to be written.", registry=API)
+STREAMS = Gauge("tocsin_streams", "Streams that are open.", ["transport"], registry=API)
+STREAMS_OPENED = Counter(
+    "tocsin_streams_opened", "Streams that began, by what became of their position.", ["outcome"], registry=API
+)
+STREAMS_ENDED = Counter("tocsin_streams_ended", "Streams that ended, by reason.", ["transport", "reason"], registry=API)
+STREAM_LOOKS = Counter("tocsin_stream_looks", "Looks for changes that no hint had told of.", ["outcome"], registry=API)
 CACHE_READS = Counter("tocsin_cache_reads", "Reads of the page cache.", ["outcome"], registry=API)
 RATE_LIMIT_DECISIONS = Counter(
     "tocsin_rate_limit_decisions", "Quotas that calls were held to.", ["policy", "outcome"], registry=API

@@ -88,7 +88,7 @@ async def test_whoever_waits_for_an_analysis_outlives_an_outage(mortal: Settings
     async with serving(mortal) as app, calling(app, await make_key(mortal)) as api:
         notification = await create(api)
         waiting = asyncio.create_task(api.get(f"{NOTIFICATIONS}/{notification['id']}/status?wait=30"))
-        await until(lambda: app.state.resources.finality._waiters)
+        await until(lambda: app.state.resources.finality.waiters)
         postgres.kill()
         assert_problem(await api.get(NOTIFICATIONS), 503)
         postgres.start()

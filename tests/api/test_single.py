@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import httpx2
 import pytest
@@ -227,7 +227,7 @@ async def test_waiting_ends_when_the_analysis_does(app: FastAPI, api: httpx2.Asy
     loop = asyncio.get_running_loop()
     began = loop.time()
     waiting = [asyncio.create_task(api.get(f"{path_of(notification)}/status?wait=30")) for _ in range(5)]
-    await until(lambda: app.state.resources.finality._waiters == {UUID(notification["id"]): 5})
+    await until(lambda: app.state.resources.finality.waiters == 5)
 
     await judge(notification["id"])
     answers = await asyncio.gather(*waiting)
@@ -252,7 +252,7 @@ async def test_waiting_ends_at_its_time_with_the_status_as_it_is(api: httpx2.Asy
 async def test_waiting_ends_when_the_notification_is_deleted(app: FastAPI, api: httpx2.AsyncClient) -> None:
     notification = await create(api)
     waiting = asyncio.create_task(api.get(f"{path_of(notification)}/status?wait=30"))
-    await until(lambda: app.state.resources.finality._waiters)
+    await until(lambda: app.state.resources.finality.waiters)
 
     await api.delete(path_of(notification))
 

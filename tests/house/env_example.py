@@ -67,6 +67,8 @@ def plain(default: Any) -> str:  # noqa: ANN401 - a default may be anything
     value = to_jsonable_python(default)
     if value is None:
         return ""
+    if isinstance(value, list):
+        return ",".join(value)
     return value if isinstance(value, str) else json.dumps(value)
 
 

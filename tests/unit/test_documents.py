@@ -79,8 +79,9 @@ def _names(registry: CollectorRegistry) -> set[str]:
 
 
 def test_the_manual_lists_every_code_of_an_error() -> None:
-    """Those of the AI never reach a caller of the API, and those of the command line have no status."""
-    inside = (errors.AnalyzerError, errors.ConfigurationError, errors.StartFailed)
+    """Those of the AI never reach a caller of the API, those of the command line and of sockets have no status."""
+    programs = (errors.AnalyzerError, errors.ConfigurationError, errors.StartFailed)
+    inside = (*programs, errors.TooSlow, errors.UnexpectedMessage)
     kinds = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, errors.TocsinError)]
     ours = {kind.code for kind in kinds if not issubclass(kind, inside) and kind is not errors.TocsinError}
     ours |= set(problems._CODES.values()) | {
@@ -88,6 +89,7 @@ def test_the_manual_lists_every_code_of_an_error() -> None:
         "internal_error",
         "malformed_request",
         "headers_too_large",
+        "cors_refused",
     }
 
     told = re.findall(r"^\| \d{3} \| `(\w+)`", text_of("docs/api.md"), re.MULTILINE)

@@ -4,9 +4,10 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.requests import HTTPConnection
 
 from tocsin.bootstrap import Resources
-from tocsin.errors import Unauthenticated
+from tocsin.errors import FieldError, InvalidInput, Unauthenticated
 from tocsin.services.access import Caller
 
 _bearer = HTTPBearer(scheme_name="bearer", description="A service key (`tcs_…`) or an inbox token.", auto_error=False)
@@ -22,13 +23,24 @@ async def resources_of(request: Request) -> Resources:
 ResourcesOf = Annotated[Resources, Depends(resources_of)]
 
 
-async def authenticate(request: Request) -> Caller:
+async def authenticate(connection: HTTPConnection) -> Caller:
     """Return who calls; raise `Unauthenticated` if nobody known does."""
-    credentials = await _bearer(request)
+    credentials = await _bearer(connection)
     if credentials is None:
         raise Unauthenticated
-    resources = await resources_of(request)
+    resources: Resources = connection.app.state.resources
     return await resources.access.authenticate(credentials.credentials)
+
+
+async def authenticate_listener(connection: HTTPConnection) -> Caller:
+    """Return who wants to listen, by header or by the stream token in the query."""
+    token = connection.query_params.get("token")
+    if token is None:
+        return await authenticate(connection)
+    if "authorization" in connection.headers:
+        raise InvalidInput([FieldError("/token", "must be left out beside the header 'Authorization'", "query")])
+    resources: Resources = connection.app.state.resources
+    return await resources.streams.authenticate(token)
 
 
 async def caller_of(

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tocsin.controllers import rate_limits
 from tocsin.controllers.problems import body_too_large, problem_response
+from tocsin.controllers.socket_edge import SocketExchange
 from tocsin.telemetry import REQUEST_SECONDS, REQUESTS, bind_request_id
 
 _REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._\-]{1,128}")
@@ -24,23 +25,47 @@ _log = structlog.get_logger("tocsin.access")
 
 
 class EdgeMiddleware:
-    """Gives each request an id, bounds its body, serves HEAD, logs and counts it, and hides unexpected errors."""
+    """Gives each request an id, bounds its body, serves HEAD, logs and counts it, and hides unexpected errors.
 
-    def __init__(self, app: ASGIApp, max_body_bytes: int) -> None:
+    ``share`` is wrapped around all that answers, be it the application or this.
+    """
+
+    def __init__(
+        self, app: ASGIApp, max_body_bytes: int, share: Callable[[ASGIApp], ASGIApp] = lambda app: app
+    ) -> None:
         self._app = app
+        self._shared_app = share(app)
+        self._share = share
         self._max_body_bytes = max_body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
+        """Serve one request, or one WebSocket."""
+        if scope["type"] == "http":
+            await _Exchange(self._shared_app, self._share, self._max_body_bytes, scope, receive, send).run()
+        elif scope["type"] == "websocket":
+            await SocketExchange(self._app, request_id_of(scope), scope, receive, send).run()
+        else:
             await self._app(scope, receive, send)
-            return
-        await _Exchange(self._app, self._max_body_bytes, scope, receive, send).run()
+
+
+def request_id_of(scope: Scope) -> str:
+    """Return the id that the caller gave, or a new one."""
+    given = Headers(scope=scope).get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 class _Exchange:
-    def __init__(self, app: ASGIApp, max_body_bytes: int, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        share: Callable[[ASGIApp], ASGIApp],
+        max_body_bytes: int,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
+    ) -> None:
         self._app = app
+        self._share = share
         self._max_body_bytes = max_body_bytes
         # What GET would answer, less the body, is the answer to HEAD; the server below knows which of the two it was.
         self._is_head = scope["method"] == "HEAD"
@@ -49,10 +74,10 @@ class _Exchange:
         self._receive = receive
         self._send = send
         self._status = 0
+        self._is_complete = False
         self._received = 0
         self._headers = Headers(scope=scope)
-        given = self._headers.get("x-request-id", "")
-        self._request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+        self._request_id = request_id_of(scope)
 
     async def run(self) -> None:
         structlog.contextvars.clear_contextvars()
@@ -86,7 +111,7 @@ class _Exchange:
 
     async def _answer(self, status: int, code: str, detail: str) -> None:
         response = problem_response(self._scope["path"], status, code, detail)
-        await response(self._scope, self._receive, self._send_marked)
+        await self._share(response)(self._scope, self._receive, self._send_marked)
 
     async def _send_marked(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -96,7 +121,11 @@ class _Exchange:
             headers["X-Content-Type-Options"] = "nosniff"
             headers.raw.extend(rate_limits.headers(self._scope))
         elif self._is_head and message["type"] == "http.response.body":
-            message = {**message, "body": b""}
+            if self._is_complete:
+                return
+            # What GET sends for ever ends here; the application learns that nobody listens.
+            self._is_complete = True
+            message = {"type": "http.response.body", "body": b""}
         await self._send(message)
 
     def _report(self, seconds: float) -> None:

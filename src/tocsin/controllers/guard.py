@@ -1,7 +1,7 @@
 """What every call of the API passes before its input is judged."""
 
 import contextlib
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -9,9 +9,10 @@ from uuid import UUID
 from fastapi import HTTPException, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.requests import HTTPConnection
 from starlette.types import Message
 
-from tocsin.controllers.dependencies import authenticate
+from tocsin.controllers.dependencies import authenticate, authenticate_listener
 from tocsin.controllers.problems import body_too_large
 from tocsin.controllers.rate_limits import charge, refuse_exhausted, was_charged
 from tocsin.errors import FieldError, InvalidInput
@@ -32,6 +33,7 @@ class _Admission:
     activity: Activity
     body_names_inbox: bool
     only_service: bool
+    stream_token: bool
     max_body_bytes: int | None
 
     def check(self, caller: Caller) -> None:
@@ -49,9 +51,12 @@ def admits(
     activity: Activity,
     body_names_inbox: bool = False,
     only_service: bool = False,
+    stream_token: bool = False,
     max_body_bytes: int | None = MAX_BODY_BYTES,
 ) -> Callable[[_Endpoint], _Endpoint]:
     """Declare whom an endpoint lets in, and how much it reads; None stands for as much as the service is set to.
+
+    ``stream_token``: also by a stream token in the query.
 
     The services ask for themselves. This is so that nobody makes us read what he may not send.
 
@@ -60,7 +65,9 @@ def admits(
     """
 
     def declare(endpoint: _Endpoint) -> _Endpoint:
-        _ADMISSIONS[endpoint] = _Admission(scopes, activity, body_names_inbox, only_service, max_body_bytes)
+        _ADMISSIONS[endpoint] = _Admission(
+            scopes, activity, body_names_inbox, only_service, stream_token, max_body_bytes
+        )
         return endpoint
 
     return declare
@@ -80,18 +87,19 @@ class GuardedRoute(APIRoute):
         known = frozenset(_query_names(self))
         takes_body = self.body_field is not None
         admission = _ADMISSIONS[self.endpoint]
+        identify = authenticate_listener if admission.stream_token else authenticate
 
         async def guarded(request: Request) -> Response:
-            _check_headers(request)
-            request.state.caller = caller = await authenticate(request)
+            check_headers(request)
+            request.state.caller = caller = await identify(request)
             admission.check(caller)
             refuse_exhausted(request, caller, admission.activity)
             if not admission.body_names_inbox:
-                await charge(request, caller, admission.activity, _named_inbox(request, caller))
+                await charge(request, caller, admission.activity, named_inbox(request, caller))
             try:
                 if takes_body:
                     _check_content_type(request)
-                _check_query(request, known)
+                check_query(request, known)
                 if takes_body and admission.max_body_bytes is not None:
                     request = _bounded(request, admission.max_body_bytes)
                 return await handle(request)
@@ -103,7 +111,7 @@ class GuardedRoute(APIRoute):
         return guarded
 
 
-def _named_inbox(request: Request, caller: Caller) -> dict[UUID, int]:
+def named_inbox(request: HTTPConnection, caller: Caller) -> dict[UUID, int]:
     """Return what the path or the query names; what is no id is refused later."""
     name = request.path_params.get("user_id") or request.query_params.get("user_id")
     if name and isinstance(caller, ServiceCaller):
@@ -121,8 +129,9 @@ def _query_names(route: APIRoute) -> Iterator[str]:
             yield field.alias
 
 
-def _check_query(request: Request, known: frozenset[str]) -> None:
-    given = request.query_params
+def check_query(connection: HTTPConnection, known: Collection[str]) -> None:
+    """Refuse parameters that are not ``known``, and those given twice."""
+    given = connection.query_params
     errors = [FieldError(f"/{name}", "is not a known parameter", "query") for name in given if name not in known]
     errors += [
         FieldError(f"/{name}", "must be given once", "query")
@@ -133,9 +142,10 @@ def _check_query(request: Request, known: frozenset[str]) -> None:
         raise InvalidInput(errors)
 
 
-def _check_headers(request: Request) -> None:
+def check_headers(connection: HTTPConnection) -> None:
+    """Refuse headers that may come once, given twice."""
     for name in _ONCE:
-        if len(request.headers.getlist(name)) > 1:
+        if len(connection.headers.getlist(name)) > 1:
             raise HTTPException(400, f"Send the header '{name}' once; which of them is meant cannot be told.")
 
 

@@ -38,6 +38,7 @@ _CODES: Final = {
     405: "method_not_allowed",
     413: "body_too_large",
     415: "unsupported_media_type",
+    426: "upgrade_required",
 }
 _DETAILS: Final = {
     404: "There is nothing at this path; see /docs for what there is.",

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from fastapi import Request
+from starlette.requests import HTTPConnection
 
 from tocsin.bootstrap import Resources
 from tocsin.services.access import Caller
@@ -31,7 +31,7 @@ HEADERS: Final = {
 }
 
 
-def refuse_exhausted(request: Request, caller: Caller, activity: Activity) -> None:
+def refuse_exhausted(request: HTTPConnection, caller: Caller, activity: Activity) -> None:
     """Refuse who was told by this process to come back later; costs next to nothing, so before his body is read.
 
     Raises:
@@ -42,7 +42,7 @@ def refuse_exhausted(request: Request, caller: Caller, activity: Activity) -> No
 
 
 async def charge(
-    request: Request, caller: Caller, activity: Activity, inboxes: Mapping[UUID, int] | None = None
+    request: HTTPConnection, caller: Caller, activity: Activity, inboxes: Mapping[UUID, int] | None = None
 ) -> None:
     """Charge the call, once, to its caller and to the ``inboxes`` that it names, as many units as are told for each.
 
@@ -53,7 +53,7 @@ async def charge(
     _settle(request, await _resources(request).rate_limits.charge(caller, activity, inboxes or {}))
 
 
-def was_charged(request: Request) -> bool:
+def was_charged(request: HTTPConnection) -> bool:
     """Whether the call was charged or refused."""
     return _STANDINGS in request.scope
 
@@ -67,14 +67,14 @@ def headers(scope: Mapping[str, Any]) -> Iterable[tuple[bytes, bytes]]:
         yield b"ratelimit", ", ".join(map(_limit, standings)).encode()
 
 
-def _settle(request: Request, standings: Sequence[Standing]) -> None:
+def _settle(request: HTTPConnection, standings: Sequence[Standing]) -> None:
     scope: MutableMapping[str, Any] = request.scope
     scope[_STANDINGS] = standings
     if error := refusal(standings):
         raise error
 
 
-def _resources(request: Request) -> Resources:
+def _resources(request: HTTPConnection) -> Resources:
     resources: Resources = request.app.state.resources
     return resources
 

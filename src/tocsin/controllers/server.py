@@ -1,5 +1,7 @@
 """Running the HTTP API in this process."""
 
+import contextlib
+import resource
 import signal
 import socket
 import sys
@@ -11,16 +13,20 @@ from fastapi import FastAPI
 from tocsin.bootstrap import Resources, open_resources, settle_memory
 from tocsin.controllers.app import create_app
 from tocsin.controllers.protocol import HttpProtocol
+from tocsin.controllers.socket_protocol import SocketProtocol
 from tocsin.errors import ConfigurationError
 from tocsin.settings import Settings
 from tocsin.telemetry import introduce
 
 _BACKLOG = 2048
+_MAX_MESSAGE_BYTES = 1024
+_PING_SECONDS = 30.0
+_UNACKNOWLEDGED_MS = 60_000
 _log = structlog.get_logger(__name__)
 
 
 class _Server(uvicorn.Server):
-    """Settles when it is ready; lets those go who wait for an analysis before it waits for their requests."""
+    """Settles when it is ready; lets those go who wait or listen before it waits for their requests."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)
@@ -31,8 +37,11 @@ class _Server(uvicorn.Server):
         settle_memory()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for server in self.servers:
+            server.close()
         resources: Resources = self._app.state.resources
         resources.finality.close()
+        await resources.streams.stop()
         await super().shutdown(sockets)
 
 
@@ -43,13 +52,19 @@ def run_server(settings: Settings, host: str, port: int) -> None:
         ConfigurationError: the address cannot be listened on.
     """
     introduce("api")
+    _allow_many_connections()
     listener = _listen(host, port)
-    app = create_app(open_resources(settings), settings.api.max_body_bytes)
+    app = create_app(open_resources(settings), settings.api.max_body_bytes, settings.api.cors_origins)
     config = uvicorn.Config(
         app,
         loop="uvloop",
         http=HttpProtocol,
-        ws="none",
+        ws=SocketProtocol,
+        ws_max_size=_MAX_MESSAGE_BYTES,
+        ws_ping_interval=_PING_SECONDS,
+        ws_ping_timeout=_PING_SECONDS,
+        # It takes more memory than all the rest of a socket.
+        ws_per_message_deflate=False,
         lifespan="on",
         log_config=None,
         access_log=False,
@@ -63,10 +78,22 @@ def run_server(settings: Settings, host: str, port: int) -> None:
         _Server(config, app).run(sockets=[listener])
 
 
+def _allow_many_connections() -> None:
+    """Take as many file descriptors as the system allows; by default processes start with as few as a thousand."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # Connections inherit it (RFC 5482). Else a client who vanished while it was sent something is kept for a
+        # quarter of an hour.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
     try:
         listener.bind((host, port))
         listener.listen(_BACKLOG)

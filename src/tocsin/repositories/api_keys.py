@@ -37,6 +37,7 @@ _BY_FORMER_HASH = (
     .join_from(_former.hash.table, _columns.id.table)
     .where(_former.hash == any_(_HASHES), _columns.revoked_at.is_(None))
 )
+_VALID = select(_columns.id).where(_columns.id == any_(_IDS), _columns.revoked_at.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,10 @@ class ApiKeyRepository:
         if unknown := set(hashes) - found.keys():
             found |= await self._by_hash(_BY_FORMER_HASH, unknown)
         return found
+
+    async def valid_among(self, ids: Collection[UUID]) -> set[UUID]:
+        """Return those of ``ids`` that are not revoked."""
+        return set(await self._connection.scalars(_VALID, {"ids": list(ids)}))
 
     async def touch(self, ids: Collection[UUID], at_most_every: timedelta) -> None:
         """Note that the keys are in use, unless that was noted lately."""

@@ -50,6 +50,12 @@ class InboxRepository:
     def __init__(self, handle: Handle) -> None:
         self._connection = handle.connection
         self._handle = handle
+        self._locked: dict[Inbox, int] = {}
+
+    @property
+    def moved(self) -> dict[UUID, int]:
+        """The inboxes that were locked here and took versions since, and where they are now."""
+        return {inbox.user_id: inbox.version for inbox, before in self._locked.items() if inbox.version > before}
 
     async def lock_versions(self, user_ids: Collection[UUID]) -> dict[UUID, int]:
         """Lock the rows in order and return their versions."""
@@ -71,7 +77,8 @@ class InboxRepository:
             .with_for_update(key_share=True)
             .execution_options(populate_existing=True)
         )
-        inboxes = await self._handle.entities.scalars(statement, {"user_ids": list(user_ids)})
+        inboxes = list(await self._handle.entities.scalars(statement, {"user_ids": list(user_ids)}))
+        self._locked |= {inbox: inbox.version for inbox in inboxes}
         return {inbox.user_id: inbox for inbox in inboxes}
 
     async def clocks(self, user_ids: Collection[UUID]) -> dict[UUID, Clock]:

@@ -179,10 +179,11 @@ _TWINS = select(
 
 
 class IntakeRepository:
-    """New notifications of one unit of work."""
+    """New notifications of one unit of work; ``moved`` is where the inboxes are that took versions for them."""
 
     def __init__(self, handle: Handle) -> None:
         self._connection = handle.connection
+        self.moved: dict[UUID, int] = {}
 
     async def store(self, new: Sequence[NewNotification], patience: timedelta | None = None) -> dict[UUID, int]:
         """Store ``new`` with their words and jobs; return the version of each that met no twin, by id.
@@ -213,7 +214,10 @@ class IntakeRepository:
                 "patience": patience and f"{patience // timedelta(milliseconds=1)}ms",
             },
         )
-        return {row.id: row.version for row in rows}
+        versions = {row.id: row.version for row in rows}
+        # The last of an inbox has the version that the inbox has then.
+        self.moved |= {item.user_id: versions[item.id] for item in new if item.id in versions}
+        return versions
 
     async def twins(self, marks: Collection[IdempotencyMark]) -> dict[tuple[UUID, str], Twin]:
         """Return what was made under the same service key and idempotency key."""

@@ -8,9 +8,11 @@ but in the database and in its hooks.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final, TypeVar
+from uuid import UUID
 
 import structlog
 from sqlalchemy.exc import DBAPIError, InterfaceError
@@ -28,6 +30,7 @@ from tocsin.repositories.notification_pages import NotificationPageRepository
 from tocsin.repositories.notification_search import NotificationSearchRepository
 from tocsin.repositories.notifications import NotificationRepository
 from tocsin.repositories.search_backfill import SearchBackfillRepository
+from tocsin.repositories.stream_reads import StreamReadRepository
 from tocsin.telemetry import DATABASE_FAILURES, TRANSACTIONS_REPEATED
 
 _Result = TypeVar("_Result")
@@ -72,6 +75,7 @@ class UnitOfWork:
         self.search_backfill = SearchBackfillRepository(handle)
         self.inboxes = InboxRepository(handle)
         self.intake = IntakeRepository(handle)
+        self.stream_reads = StreamReadRepository(handle)
         self.jobs = AnalysisJobRepository(handle)
         self.api_keys = ApiKeyRepository(handle)
 
@@ -105,11 +109,12 @@ class Database:
     """Opens units of work on one engine.
 
     Every method raises `DatabaseUnavailable` when PostgreSQL cannot be reached, and `Overloaded` when all
-    connections stay busy.
+    connections stay busy. ``on_moved`` is told after each commit which inboxes took versions, and where they are now.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, on_moved: Callable[[Mapping[UUID, int]], None] | None = None) -> None:
         self.engine = engine
+        self._on_moved = on_moved
         self._autocommit = engine.execution_options(isolation_level="AUTOCOMMIT")
         self._repeatable_read = engine.execution_options(isolation_level="REPEATABLE READ")
 
@@ -120,6 +125,7 @@ class Database:
             async with self._open(self.engine) as uow:
                 result = await work(uow)
                 await uow.commit()
+            self._tell(uow)
             uow.run_hooks()
             return result
 
@@ -142,6 +148,10 @@ class Database:
                 return await work(uow)
 
         return await _repeat(attempt)
+
+    def _tell(self, uow: UnitOfWork) -> None:
+        if self._on_moved and (moved := uow.inboxes.moved | uow.intake.moved):
+            uow.after_commit(partial(self._on_moved, moved))
 
     @asynccontextmanager
     async def _open(self, engine: AsyncEngine) -> AsyncIterator[UnitOfWork]:

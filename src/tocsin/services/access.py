@@ -6,7 +6,7 @@ see does not exist for it, so the answer is `NotFound`, never `Forbidden`.
 
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -35,6 +35,8 @@ class ServiceCaller:
 
     key_id: UUID
     scopes: frozenset[str]
+    expires_at: datetime | None = None
+    key_hash: bytes | None = field(default=None, repr=False)
     kind: str = "service"
 
     def require(self, scope: Scope) -> None:
@@ -64,7 +66,28 @@ class InboxCaller:
             raise NotFound
 
 
-Caller = ServiceCaller | InboxCaller
+@dataclass(frozen=True, slots=True)
+class StreamCaller:
+    """A user's browser that opens a stream; ``key_id`` is the service key that its token was made with, if it was."""
+
+    user_id: UUID
+    expires_at: datetime
+    key_id: UUID | None
+    kind: str = "stream"
+
+    def require(self, scope: Scope) -> None:
+        """Raise `Forbidden` unless it is only to read."""
+        if scope is not Scope.READ:
+            raise Forbidden("A stream token opens streams, and is good for nothing else.")
+
+    def require_inbox(self, user_id: UUID, scope: Scope) -> None:
+        """Raise `NotFound` unless ``user_id`` is its own."""
+        self.require(scope)
+        if user_id != self.user_id:
+            raise NotFound
+
+
+Caller = ServiceCaller | InboxCaller | StreamCaller
 
 
 def require_service(caller: Caller, *scopes: Scope) -> ServiceCaller:
@@ -204,7 +227,7 @@ class AccessService:
             raise Unauthenticated("This service key is not known, or was revoked.")
         if key.expires_at is not None and key.expires_at <= self._clock():
             raise Unauthenticated("This service key has expired, or another has taken its place.")
-        return ServiceCaller(key.id, key.scopes)
+        return ServiceCaller(key.id, key.scopes, key.expires_at, key.hash)
 
     async def _look_up(self, hashes: Sequence[bytes]) -> Sequence[ValidKey | None]:
         now = self._clock()

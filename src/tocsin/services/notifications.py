@@ -67,7 +67,7 @@ class NotificationService:
         """Return how far its analysis is, as soon as that is final but not later than after ``wait`` seconds."""
         status = await self._status(caller, notification_id)
         if wait > 0 and not status.notification.processing_status.is_final:
-            await self._finality.wait(notification_id, wait)
+            await self._finality.wait(status.notification.user_id, notification_id, wait)
             status = await self._status(caller, notification_id)
         return status
 

@@ -1,6 +1,6 @@
 """What the use cases need from the outside, declared by the side that needs it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -68,4 +68,36 @@ class RateLimiter(Protocol):
 
     async def take(self, charges: Sequence[Charge]) -> Taken | None:
         """Take all charges or, if one exceeds its quota, none; None if that cannot be told now."""
+
+
+Versions = Mapping[UUID, int]
+"""Where the clocks of some inboxes are, by user."""
+
+
+class HintReader(Protocol):
+    """Wants to know of changes."""
+
+    def hint(self, versions: Versions) -> None:
+        """Take note that the inboxes are at least at these versions. Never blocks."""
+        ...
+
+    def catch_up(self) -> None:
+        """Take note that hints may have been missed. Never blocks."""
+        ...
+
+
+class ChangeFeed(Protocol):
+    """Carries hints of what has changed between processes. Each may be lost, doubled, or overtaken by another."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the hints of other processes arrive, as far as is known."""
+        ...
+
+    def publish(self, versions: Versions) -> None:
+        """Tell everybody, the readers of this process at once; never blocks and never raises."""
+        ...
+
+    def add_reader(self, reader: HintReader) -> None:
+        """Tell ``reader`` from now on."""
         ...

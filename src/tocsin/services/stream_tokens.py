@@ -1,0 +1,70 @@
+"""Stream tokens: what a browser, which can set no header there, opens a stream with.
+
+They stand in addresses, and addresses in logs; so they open streams for some seconds, and are good for nothing else.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import jwt
+
+from tocsin.errors import TokenExpired, Unauthenticated
+from tocsin.models.api_key import Scope
+from tocsin.services.access import Caller, InboxToken, ServiceCaller, StreamCaller
+from tocsin.services.ports import Clock
+
+_ALGORITHM: Final = "HS256"
+_AUDIENCE: Final = "stream"
+_LIFETIME: Final = timedelta(seconds=30)
+
+
+class StreamTokens:
+    """Mints stream tokens and reads them.
+
+    The claim ``end`` is when the stream ends: with the inbox token that it was made with, or, made with a service
+    key, after ``tenure``. Such a one has the id of the key in ``key``.
+    """
+
+    def __init__(self, secret: str, tenure: timedelta, clock: Clock) -> None:
+        self._secret = secret
+        self._tenure = tenure
+        self._clock = clock
+
+    def mint(self, caller: Caller, user_id: UUID) -> InboxToken:
+        """Make a token that opens a stream of the inbox of ``user_id``."""
+        caller.require_inbox(user_id, Scope.READ)
+        now = self._clock()
+        expires_at = (now + _LIFETIME).replace(microsecond=0)
+        claims: dict[str, Any] = {"sub": str(user_id), "aud": _AUDIENCE, "iat": now, "exp": expires_at}
+        ends = [caller.expires_at] if caller.expires_at else []
+        if isinstance(caller, ServiceCaller):
+            claims["key"] = str(caller.key_id)
+            ends.append(now + self._tenure)
+        claims["end"] = min(ends).timestamp()
+        return InboxToken(jwt.encode(claims, self._secret, _ALGORITHM), expires_at)
+
+    def read(self, token: str) -> StreamCaller:
+        """Return who holds ``token``.
+
+        Raises:
+            TokenExpired: it was good.
+            Unauthenticated: it is none.
+        """
+        try:
+            claims = jwt.decode(
+                token,
+                self._secret,
+                algorithms=[_ALGORITHM],
+                audience=_AUDIENCE,
+                options={"require": ["sub", "exp", "aud", "end"], "verify_exp": False, "verify_iat": False},
+            )
+            user_id = UUID(claims["sub"])
+            key_id = UUID(claims["key"]) if "key" in claims else None
+            opens_until = datetime.fromtimestamp(claims["exp"], UTC)
+            ends_at = datetime.fromtimestamp(claims["end"], UTC)
+        except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError):
+            raise Unauthenticated("This is no stream token; other credentials go into the header.") from None
+        if min(opens_until, ends_at) <= self._clock():
+            raise TokenExpired("This stream token has expired; get a new one for each connection.")
+        return StreamCaller(user_id, ends_at, key_id)
