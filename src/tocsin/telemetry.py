@@ -22,8 +22,9 @@ for _registry in (API, WORKER):
     _registry.register(REGISTRY)
 
 BUILD = Gauge("tocsin_build_info", "Always 1.", ["component", "version", "python"])
-LOG_LINES = Counter("tocsin_log_lines", "Lines logged, from warnings upwards.", ["level"])
-_WARNINGS, _ERRORS = LOG_LINES.labels("warning"), LOG_LINES.labels("error")
+LOG_LINES = Counter("tocsin_log_lines", "Lines logged, from warnings upwards.", ["level", "origin"])
+_WARNINGS, _ERRORS = (LOG_LINES.labels(level, "tocsin") for level in ("warning", "error"))
+_THEIR_WARNINGS, _THEIR_ERRORS = (LOG_LINES.labels(level, "library") for level in ("warning", "error"))
 BATCH_ITEMS = Histogram(
     "tocsin_coalescer_batch_items",
     "Items written together.",
@@ -123,7 +124,7 @@ class _Theirs(logging.StreamHandler[TextIO]):
 
     def emit(self, record: logging.LogRecord) -> None:
         if record.levelno >= logging.WARNING:
-            (_ERRORS if record.levelno >= logging.ERROR else _WARNINGS).inc()
+            (_THEIR_ERRORS if record.levelno >= logging.ERROR else _THEIR_WARNINGS).inc()
         super().emit(record)
 
 

@@ -16,6 +16,7 @@ from tests.e2e.ledger import Ledger
 from tests.e2e.mock_ai import WELL
 from tests.e2e.programs import HASTE, Program
 from tests.e2e.up import Up
+from tests.e2e.watched import Addresses, Watched, watching
 from tests.fixtures.servers import Servers, made_database
 from tests.waiting import until_blocking
 
@@ -100,6 +101,21 @@ def ledger(site: Site) -> Ledger:
     return Ledger(site.database_url)
 
 
+@pytest.fixture(scope="session")
+def watched_addresses(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Addresses]:
+    with watching(tmp_path_factory.mktemp("watched")) as addresses:
+        yield addresses
+
+
+@pytest.fixture
+async def watched(watched_addresses: Addresses, http: httpx2.AsyncClient) -> AsyncIterator[Watched]:
+    """A Tocsin that is well, under watch, with traffic on it."""
+    it = watched_addresses.reached_by(http)
+    await it.is_well(http)
+    async with it.traffic():
+        yield it
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what the processes said beside a failure."""
@@ -116,5 +132,7 @@ def _programs_of(item: pytest.Item) -> Iterator[Program]:
         match value:
             case Program():
                 yield value
+            case Watched(up=program):
+                yield program
             case Crew(programs=programs) | Site(crew=Crew(programs=programs)):
                 yield from programs

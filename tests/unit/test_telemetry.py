@@ -1,5 +1,6 @@
 """Logs, as a process writes them."""
 
+import ast
 import json
 import subprocess
 import sys
@@ -42,11 +43,20 @@ def test_nobody_fails_when_a_line_cannot_be_written() -> None:
     assert (done.returncode, done.stdout) == (0, "alive\n")
 
 
-def test_warnings_and_errors_are_counted_whoever_says_them() -> None:
+def test_warnings_and_errors_are_counted_by_whose_they_are() -> None:
     done = _run(
         "log.info('fine'); log.warning('hm'); logging.getLogger('library').warning('hm')\n"
-        "try: 1 / 0\nexcept ZeroDivisionError: log.exception('broke')\n"
-        "from tocsin.telemetry import API\n"
-        "print([API.get_sample_value('tocsin_log_lines_total', {'level': it}) for it in ('warning', 'error')])"
+        "for _ in range(2):\n"
+        "    try: 1 / 0\n"
+        "    except ZeroDivisionError: log.exception('broke')\n"
+        "logging.getLogger('library').info('fine')\n"
+        "from tocsin.telemetry import LOG_LINES\n"
+        "(family,) = LOG_LINES.collect()\n"
+        "print({tuple(sample.labels.values()): sample.value for sample in family.samples})"
     )
-    assert done.stdout == "[2.0, 1.0]\n"
+    assert ast.literal_eval(done.stdout) == {
+        ("warning", "tocsin"): 1,
+        ("error", "tocsin"): 2,
+        ("warning", "library"): 1,
+        ("error", "library"): 0,
+    }
