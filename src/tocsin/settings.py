@@ -7,67 +7,27 @@ is a file of that name in the folder that ``TOCSIN_SECRETS_DIR`` names. There is
 seconds.
 """
 
-import re
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     HttpUrl,
     SecretStr,
     ValidationError,
-    field_validator,
 )
 from pydantic_settings import (
     BaseSettings,
     NestedSecretsSettingsSource,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
 )
 
 from tocsin.errors import ConfigurationError
-
-_MIN_SECRET_LENGTH = 32
-# As browsers send it (RFC 6454, section 6.2): in lower case, and without the port that the scheme implies.
-_ORIGIN: Final = re.compile(
-    r"(?:http(?!.*:80$)|https(?!.*:443$))://(?:[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?"
-)
-_PLACEHOLDERS = ("change", "secret", "example", "default", "password")
-
-
-def _check_database_url(url: SecretStr) -> SecretStr:
-    if not url.get_secret_value().startswith(("postgresql://", "postgresql+asyncpg://")):
-        raise ValueError("must look like postgresql://user:password@host:5432/database")
-    return url
-
-
-def _check_redis_url(url: SecretStr) -> SecretStr:
-    if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
-        raise ValueError("must look like redis://:password@host:6379/0")
-    return url
-
-
-def _split_origins(value: object) -> object:
-    return [item for item in re.split(r"[\s,]+", value) if item] if isinstance(value, str) else value
-
-
-def _check_origins(origins: tuple[str, ...]) -> tuple[str, ...]:
-    if not all(map(_ORIGIN.fullmatch, origins)):
-        raise ValueError("each must look like https://app.example.com, in lower case, without a path; '*' is not taken")
-    return origins
-
-
-DatabaseUrl = Annotated[SecretStr, AfterValidator(_check_database_url)]
-RedisUrl = Annotated[SecretStr, AfterValidator(_check_redis_url)]
-Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split_origins), AfterValidator(_check_origins)]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Quota = Annotated[int, Field(ge=0, le=10_000_000)]
+from tocsin.setting_types import DatabaseUrl, Origins, Quota, RedisUrl, Seconds, Secret
 
 
 class _Group(BaseModel):
@@ -105,6 +65,13 @@ class ApiSettings(_Group):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
     max_body_bytes: int = Field(8 * 2**20, ge=2**16, le=64 * 2**20, description="Largest request body.")
+    max_connections: int = Field(10_000, ge=10, description="Open connections of one process, streams included.")
+    head_timeout: Seconds = Field(10, description="How long a client may take to send the head of a request.")
+    body_timeout: Seconds = Field(60, description="How long a client may take to send the body of a request.")
+    read_timeout: Seconds = Field(
+        30, description="A client who reads less than 1 KiB a second for this long is cut off."
+    )
+    keep_alive: Seconds = Field(75, description="How long a connection may be idle; more than a proxy keeps it.")
     graceful_timeout: Seconds = Field(8, description="How long running requests may go on after SIGTERM.")
     token_ttl: Seconds = Field(3600, description="How long an inbox token lives unless asked otherwise.")
     cors_origins: Origins = Field(
@@ -214,7 +181,7 @@ class Settings(BaseSettings):
         env_prefix="TOCSIN_", env_nested_delimiter="__", env_ignore_empty=True, frozen=True, extra="forbid"
     )
 
-    secret: SecretStr = Field(description="Signs inbox tokens and cursors; at least 32 random characters.")
+    secret: Secret = Field(description="Signs inbox tokens and cursors; at least 32 random characters.")
     secrets_dir: Path | None = Field(
         None,
         description="A folder of files named like these variables, with their values; variables count more.",
@@ -245,16 +212,6 @@ class Settings(BaseSettings):
         # The source would pass over a folder that it cannot list, and then everything seems to be missing.
         next(Path(folder).iterdir(), None)
         return init_settings, env_settings, NestedSecretsSettingsSource(file_secret_settings, secrets_dir=folder)
-
-    @field_validator("secret")
-    @classmethod
-    def _refuse_weak_secret(cls, secret: SecretStr) -> SecretStr:
-        value = secret.get_secret_value()
-        if len(value) < _MIN_SECRET_LENGTH or any(word in value.lower() for word in _PLACEHOLDERS):
-            raise ValueError(
-                f"must be at least {_MIN_SECRET_LENGTH} random characters, for example from 'openssl rand -hex 32'"
-            )
-        return secret
 
 
 _Settings = TypeVar("_Settings", bound=BaseSettings)

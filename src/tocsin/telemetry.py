@@ -42,6 +42,13 @@ DATABASE_WAITING = Gauge("tocsin_database_waiting", "Units of work that wait for
 DATABASE_FAILURES = Counter("tocsin_database_failures", "Units of work that could not be done.", ["code"])
 TRANSACTIONS_REPEATED = Counter("tocsin_transactions_repeated", "Attempts of transactions made again.", ["cause"])
 
+CONNECTIONS = Gauge("tocsin_http_connections", "Open connections, streams included.", registry=API)
+CONNECTIONS_CUT = Counter(
+    "tocsin_http_connections_cut",
+    "Connections ended because a client was too slow, or because there were too many.",
+    ["cause"],
+    registry=API,
+)
 REQUESTS = Counter("tocsin_http_requests", "Requests by route template.", ["method", "route", "status"], registry=API)
 REQUEST_SECONDS = Histogram(
     "tocsin_http_request_seconds",

@@ -89,6 +89,7 @@ def test_the_manual_lists_every_code_of_an_error() -> None:
         "internal_error",
         "malformed_request",
         "headers_too_large",
+        "request_timeout",
         "cors_refused",
     }
 

@@ -73,8 +73,8 @@ def build(**changes: int) -> tuple[RateLimitService, Buckets, Stopwatch]:
                 (f"inbox-write:service:{BEN.hex}", 30, 3),
             ],
         ),
-        (USER, Activity.WRITE, {}, [(f"inbox-write:inbox:{ANN.hex}", 30, 1)]),
-        (USER, Activity.READ, {BEN: 1}, [(f"inbox-read:inbox:{ANN.hex}", 30, 1)]),
+        (USER, Activity.WRITE, {}, [(f"inbox-write:user:{ANN.hex}", 30, 1)]),
+        (USER, Activity.READ, {BEN: 1}, [(f"inbox-read:user:{ANN.hex}", 30, 1)]),
     ],
 )
 async def test_a_call_is_charged_to_its_credential_and_to_the_inboxes_that_it_names_all_at_once(

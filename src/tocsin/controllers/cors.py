@@ -13,7 +13,15 @@ from tocsin.controllers.problems import problem_response
 
 _METHODS: Final = ("GET", "HEAD", "POST", "DELETE")
 _ALLOWED: Final = ("Authorization", "Content-Type", "If-None-Match", "Idempotency-Key", "X-Request-ID")
-_EXPOSED: Final = ("ETag", "X-Request-ID", "Retry-After", "Idempotency-Replayed", "Location")
+_EXPOSED: Final = (
+    "ETag",
+    "X-Request-ID",
+    "Retry-After",
+    "Idempotency-Replayed",
+    "Location",
+    "RateLimit",
+    "RateLimit-Policy",
+)
 _PORTS: Final = {"http": ":80", "https": ":443"}
 
 

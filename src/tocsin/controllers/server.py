@@ -1,10 +1,13 @@
 """Running the HTTP API in this process."""
 
+import asyncio
 import contextlib
 import resource
 import signal
 import socket
 import sys
+from functools import partial
+from typing import cast
 
 import structlog
 import uvicorn
@@ -12,29 +15,38 @@ from fastapi import FastAPI
 
 from tocsin.bootstrap import Resources, open_resources, settle_memory
 from tocsin.controllers.app import create_app
+from tocsin.controllers.connections import ConnectionWatch, Patience
 from tocsin.controllers.protocol import HttpProtocol
 from tocsin.controllers.socket_protocol import SocketProtocol
 from tocsin.errors import ConfigurationError
 from tocsin.settings import Settings
-from tocsin.telemetry import introduce
+from tocsin.telemetry import CONNECTIONS, introduce
 
 _BACKLOG = 2048
 _MAX_MESSAGE_BYTES = 1024
 _PING_SECONDS = 30.0
 _UNACKNOWLEDGED_MS = 60_000
+_OTHER_FILES = 250
+"""File descriptors for all that is no connection of a client: the pool, Redis, those of the language itself."""
 _log = structlog.get_logger(__name__)
 
 
 class _Server(uvicorn.Server):
     """Settles when it is ready; lets those go who wait or listen before it waits for their requests."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, watch: ConnectionWatch) -> None:
         super().__init__(config)
         self._app = app
+        self._watch = watch
+        CONNECTIONS.set_function(lambda: len(self.server_state.connections))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         settle_memory()
+
+    async def on_tick(self, counter: int) -> bool:
+        self._watch.sweep(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for server in self.servers:
@@ -52,13 +64,15 @@ def run_server(settings: Settings, host: str, port: int) -> None:
         ConfigurationError: the address cannot be listened on.
     """
     introduce("api")
-    _allow_many_connections()
+    options = settings.api
+    patience = Patience(options.head_timeout, options.body_timeout, options.read_timeout)
+    watch = ConnectionWatch(patience, _allow_connections(options.max_connections))
     listener = _listen(host, port)
-    app = create_app(open_resources(settings), settings.api.max_body_bytes, settings.api.cors_origins)
+    app = create_app(open_resources(settings), options.max_body_bytes, options.cors_origins)
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http=HttpProtocol,
+        http=cast("type[HttpProtocol]", partial(HttpProtocol, watch=watch)),
         ws=SocketProtocol,
         ws_max_size=_MAX_MESSAGE_BYTES,
         ws_ping_interval=_PING_SECONDS,
@@ -69,21 +83,30 @@ def run_server(settings: Settings, host: str, port: int) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=round(settings.api.graceful_timeout),
+        timeout_keep_alive=options.keep_alive,  # type: ignore[arg-type]  # a timer takes fractions
+        timeout_graceful_shutdown=round(options.graceful_timeout),
     )
     # When all is done, uvicorn raises the signal again, for whoever handled it before. An orderly stop is a success.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with listener:
         _log.info("api_listening", host=host, port=listener.getsockname()[1])
-        _Server(config, app).run(sockets=[listener])
+        _Server(config, app, watch).run(sockets=[listener])
 
 
-def _allow_many_connections() -> None:
-    """Take as many file descriptors as the system allows; by default processes start with as few as a thousand."""
+def _allow_connections(wanted: int) -> int:
+    """Return for how many connections there are file descriptors; take as many as the system allows.
+
+    By default processes start with as few as a thousand.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+            soft = hard
+    allowed = wanted if soft == resource.RLIM_INFINITY else min(wanted, max(1, soft - _OTHER_FILES))
+    if allowed < wanted:
+        _log.warning("fewer_connections", allowed=allowed, wanted=wanted, files=soft)
+    return allowed
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -115,7 +115,7 @@ class RateLimitService:
         shared = f"inbox-{activity}"
         quota = self._quotas[shared]
         if not isinstance(caller, ServiceCaller):
-            own = _Claim(shared, None, Charge(f"{shared}:{caller.kind}:{caller.user_id.hex}", quota, 1))
+            own = _Claim(shared, None, Charge(f"{shared}:user:{caller.user_id.hex}", quota, 1))
             return [own] if quota else []
         claims = []
         policy = f"key-{activity}"
@@ -124,7 +124,7 @@ class RateLimitService:
             claims.append(_Claim(policy, None, Charge(f"{policy}:{caller.key_id.hex}", own_quota, cost)))
         if quota:
             for inbox, cost in inboxes.items():
-                claims.append(_Claim(shared, inbox, Charge(f"{shared}:{caller.kind}:{inbox.hex}", quota, cost)))
+                claims.append(_Claim(shared, inbox, Charge(f"{shared}:service:{inbox.hex}", quota, cost)))
         return claims
 
     def _still_exhausted(self, claims: Iterable[_Claim]) -> list[Standing]:
