@@ -1,6 +1,7 @@
 """The HTTP API, as a program with a service key calls it."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from copy import copy
 from typing import Any
 from uuid import uuid4
@@ -37,6 +38,13 @@ class Api:
         """Make a call and return whatever the answer is."""
         headers = self._headers | (headers or {})
         return await self._http.request(method, f"{self.url}/api/v1{path}", headers=headers, **options)
+
+    @asynccontextmanager
+    async def stream(self, path: str, **options: Any) -> AsyncIterator[AsyncIterator[str]]:  # noqa: ANN401 - as the client takes them
+        """Open a stream and yield its lines."""
+        url = f"{self.url}/api/v1{path}"
+        async with self._http.stream("GET", url, headers=self._headers, **options) as answer:
+            yield answer.aiter_lines()
 
     async def get(self, path: str, **params: Any) -> Json:  # noqa: ANN401 - query parameters are of many types
         return self._read(await self.send("GET", path, params=params), 200)

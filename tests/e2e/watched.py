@@ -131,5 +131,12 @@ async def _visit(api: Api) -> None:
                 api.try_create(user, "careful: the disk is nearly full"),
                 api.send("GET", "/notifications", params={"user_id": user}, timeout=3),
                 api.send("GET", f"/inboxes/{user}", timeout=3),
+                _listen(api, user),
             )
         await elapse(0.1)
+
+
+async def _listen(api: Api, user: str) -> None:
+    """Hear the first that a stream tells, and leave."""
+    async with api.stream(f"/inboxes/{user}/events", timeout=3) as lines:
+        await anext(lines)
