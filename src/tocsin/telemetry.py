@@ -169,7 +169,8 @@ def configure_logging(log_format: LogFormat, level: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     # Their own lines say nothing that ours do not; the errors of both stay.
-    for noisy in ("uvicorn.access", "uvicorn.error", "celery.worker.strategy", "celery.app.trace"):
+    ours = "tocsin.repositories.engine"  # through which SQLAlchemy tells of a pool that is a class of ours
+    for noisy in ("uvicorn.access", "uvicorn.error", "celery.worker.strategy", "celery.app.trace", ours):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
 
 

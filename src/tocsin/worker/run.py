@@ -6,10 +6,11 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from celery import Celery, signals
+from celery.apps.worker import install_worker_term_handler
 from celery.exceptions import SecurityWarning
 from prometheus_client import start_http_server
 
@@ -60,7 +61,7 @@ def run_worker(settings: Settings) -> int:
 
 def _work(celery: Celery, settings: Settings, runtime: WorkerRuntime) -> int:
     try:
-        worker = celery.Worker(
+        worker = _silent(celery.Worker)(
             pool="threads",
             # A message may carry a single id, so as many as there are slots must be able to run.
             concurrency=settings.ai.concurrency,
@@ -77,6 +78,18 @@ def _work(celery: Celery, settings: Settings, runtime: WorkerRuntime) -> int:
     finally:
         runtime.close()
         _log.info("worker_stopped")
+
+
+def _silent(kind: Any) -> Any:  # noqa: ANN401 - Celery has no types
+    """Return a worker that prints nothing at its end: what is said is in the log."""
+
+    class SilentWorker(kind):  # type: ignore[misc]  # so it may be a class
+        def install_platform_tweaks(self, worker: object) -> None:
+            super().install_platform_tweaks(worker)
+            for name in ("SIGTERM", "SIGINT"):
+                install_worker_term_handler(worker, sig=name, verbose=False)
+
+    return SilentWorker
 
 
 @contextmanager
