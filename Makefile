@@ -23,7 +23,7 @@ LOCKS := requirements.lock requirements-embedded.lock requirements-dev.lock requ
 
 .PHONY: help
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: up
 up: .venv/.up ## run all of Tocsin on this machine until Ctrl-C (ARGS='--port 8100 --ai-delay 0.1 0.2')
@@ -33,12 +33,19 @@ up: .venv/.up ## run all of Tocsin on this machine until Ctrl-C (ARGS='--port 81
 test: .venv/.dev ## run every test (ARGS='tests/unit -k clock' for some, with -n 0 in one process)
 	$(BIN)/pytest -n $(PROCESSES) --dist worksteal $(ARGS)
 
+.PHONY: test-docker
+test-docker: .venv/.dev ## build the images and test all of compose.yaml, on the Docker engine that answers
+	$(BIN)/pytest -m docker -v $(or $(ARGS),tests/docker)
+
 .PHONY: check
 check: .venv/.dev ## format, lint, types, import contracts, house rules, documents, locks: what a machine can judge
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/hadolint $(wildcard Dockerfile deploy/*/Dockerfile)
+	$(BIN)/compose-lint check --quiet --skip-suppressed --strict-config --no-env --fail-on low compose.yaml
+	@if docker compose version >/dev/null 2>&1; then docker compose --profile '*' config --quiet; fi
 	$(BIN)/pytest -q tests/unit/test_house_rules.py tests/unit/test_settings.py tests/unit/test_documents.py
 	@$(MAKE) lock-check
 
