@@ -1,16 +1,32 @@
-"""What routes are given: the resources of the process, and who calls."""
+"""What routes are given: the call, with who makes it and the resources of the process."""
 
 from typing import Annotated
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.security import HTTPBearer
 from starlette.requests import HTTPConnection
 
 from tocsin.bootstrap import Resources
 from tocsin.errors import FieldError, InvalidInput, Unauthenticated
 from tocsin.services.access import Caller
 
-_bearer = HTTPBearer(scheme_name="bearer", description="A service key (`tcs_…`) or an inbox token.", auto_error=False)
+BEARER = HTTPBearer(scheme_name="bearer", description="A service key (`tcs_…`) or an inbox token.", auto_error=False)
+
+
+class Call(Request):
+    """A request that `GuardedRoute` let in. FastAPI hands it over as it is; what it must resolve takes its time."""
+
+    @property
+    def caller(self) -> Caller:
+        """Who calls."""
+        caller: Caller = self.state.caller
+        return caller
+
+    @property
+    def resources(self) -> Resources:
+        """What the application opened at its start."""
+        resources: Resources = self.app.state.resources
+        return resources
 
 
 # A coroutine, though it awaits nothing: what is none, FastAPI runs in a thread of its own, for every request.
@@ -25,7 +41,7 @@ ResourcesOf = Annotated[Resources, Depends(resources_of)]
 
 async def authenticate(connection: HTTPConnection) -> Caller:
     """Return who calls; raise `Unauthenticated` if nobody known does."""
-    credentials = await _bearer(connection)
+    credentials = await BEARER(connection)
     if credentials is None:
         raise Unauthenticated
     resources: Resources = connection.app.state.resources
@@ -41,15 +57,3 @@ async def authenticate_listener(connection: HTTPConnection) -> Caller:
         raise InvalidInput([FieldError("/token", "must be left out beside the header 'Authorization'", "query")])
     resources: Resources = connection.app.state.resources
     return await resources.streams.authenticate(token)
-
-
-async def caller_of(
-    request: Request,
-    _documented: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> Caller:
-    """Return whom `GuardedRoute` let in; routes of any other kind have no caller."""
-    caller: Caller = request.state.caller
-    return caller
-
-
-CallerOf = Annotated[Caller, Depends(caller_of)]

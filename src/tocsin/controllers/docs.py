@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from tocsin.controllers import problems, rate_limits
+from tocsin.controllers.dependencies import BEARER
 from tocsin.controllers.v1.fields import JSON_VALUE_SCHEMA
 from tocsin.controllers.v1.notification_schemas import JUDGED_EXAMPLE
 
@@ -53,6 +54,8 @@ def install(app: FastAPI) -> None:
         schemas.update(problems.schemas(), JsonValue=JSON_VALUE_SCHEMA)
         # Here, since FastAPI leaves what is null out of the examples that it is given.
         schemas["NotificationOut"]["examples"] = [JUDGED_EXAMPLE]
+        scheme = BEARER.model.model_dump(by_alias=True, exclude_none=True, mode="json")
+        document["components"]["securitySchemes"] = {BEARER.scheme_name: scheme}
         _promise_rate_limits(document)
         return document
 

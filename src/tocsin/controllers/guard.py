@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.requests import HTTPConnection
 from starlette.types import Message
 
-from tocsin.controllers.dependencies import authenticate, authenticate_listener
+from tocsin.controllers.dependencies import BEARER, Call, authenticate, authenticate_listener
 from tocsin.controllers.problems import body_too_large
 from tocsin.controllers.rate_limits import charge, refuse_exhausted, was_charged
 from tocsin.errors import FieldError, InvalidInput
@@ -81,6 +81,10 @@ class GuardedRoute(APIRoute):
     for, and all but the last of those given twice: a filter with a typo would show everything.
     """
 
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:  # noqa: ANN401 - what FastAPI passes on
+        options["openapi_extra"] = {**(options.get("openapi_extra") or {}), "security": [{BEARER.scheme_name: []}]}
+        super().__init__(path, endpoint, **options)
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what serves the route."""
         handle = super().get_route_handler()
@@ -100,9 +104,7 @@ class GuardedRoute(APIRoute):
                 if takes_body:
                     _check_content_type(request)
                 check_query(request, known)
-                if takes_body and admission.max_body_bytes is not None:
-                    request = _bounded(request, admission.max_body_bytes)
-                return await handle(request)
+                return await handle(_call(request, admission.max_body_bytes if takes_body else None))
             except Exception:
                 if not was_charged(request):
                     await charge(request, caller, admission.activity)
@@ -149,8 +151,10 @@ def check_headers(connection: HTTPConnection) -> None:
             raise HTTPException(400, f"Send the header '{name}' once; which of them is meant cannot be told.")
 
 
-def _bounded(request: Request, limit: int) -> Request:
-    """Return ``request`` with a body that breaks off with a 413 beyond ``limit`` bytes."""
+def _call(request: Request, limit: int | None) -> Call:
+    """Return what endpoints get of ``request``: a body that breaks off with a 413 beyond ``limit`` bytes."""
+    if limit is None:
+        return Call(request.scope, request.receive)
     length = request.headers.get("content-length", "")
     if length.isdigit() and int(length) > limit:
         raise body_too_large(limit)
@@ -164,7 +168,7 @@ def _bounded(request: Request, limit: int) -> Request:
             raise body_too_large(limit)
         return message
 
-    return Request(request.scope, receive)
+    return Call(request.scope, receive)
 
 
 def _check_content_type(request: Request) -> None:

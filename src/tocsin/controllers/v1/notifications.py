@@ -3,11 +3,11 @@
 from collections import Counter
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Response
 from starlette.convertors import Convertor, register_url_convertor
 
 from tocsin.controllers.conditional import NOT_MODIFIED, IfNoneMatch, knows, tagged, tagged_by_content
-from tocsin.controllers.dependencies import CallerOf, ResourcesOf
+from tocsin.controllers.dependencies import Call
 from tocsin.controllers.guard import GuardedRoute, admits
 from tocsin.controllers.problems import declare
 from tocsin.controllers.rate_limits import charge
@@ -81,17 +81,15 @@ _LINKS = {
 )
 @admits(Scope.WRITE, activity=Activity.WRITE, body_names_inbox=True, only_service=True)
 async def create(
-    request: Request,
-    caller: CallerOf,
-    resources: ResourcesOf,
+    call: Call,
     body: NotificationCreate,
     response: Response,
     idempotency_key: _KEY_HEADER = None,
 ) -> NotificationOut:
     """Store it and have it analysed. After the `201` it is never lost; with an `Idempotency-Key` repeats are safe."""
-    await charge(request, caller, Activity.WRITE, {body.user_id: 1})
+    await charge(call, call.caller, Activity.WRITE, {body.user_id: 1})
     try:
-        accepted = await resources.intake.accept(caller, body.draft(idempotency_key))
+        accepted = await call.resources.intake.accept(call.caller, body.draft(idempotency_key))
     except IdempotencyKeyReused as error:
         found = FieldError("/Idempotency-Key", "was used before with a different body", "header")
         raise IdempotencyKeyReused([found], error.detail) from None
@@ -109,19 +107,17 @@ async def create(
 )
 @admits(Scope.WRITE, activity=Activity.WRITE, body_names_inbox=True, only_service=True, max_body_bytes=None)
 async def create_batch(
-    request: Request,
-    caller: CallerOf,
-    resources: ResourcesOf,
+    call: Call,
     body: BatchCreate,
     idempotency_key: _BATCH_KEY_HEADER = None,
 ) -> BatchOut:
     """Store up to 1000 notifications, all or none. To the rate limits each counts as one."""
-    await charge(request, caller, Activity.WRITE, Counter(item.user_id for item in body.items))
+    await charge(call, call.caller, Activity.WRITE, Counter(item.user_id for item in body.items))
     drafts = [
         item.draft(item.idempotency_key or (f"{idempotency_key}#{index}" if idempotency_key else None))
         for index, item in enumerate(body.items)
     ]
-    accepted = await resources.intake.accept_all(caller, drafts)
+    accepted = await call.resources.intake.accept_all(call.caller, drafts)
     return BatchOut(
         items=[NotificationOut.of(item.notification) for item in accepted],
         replayed=[index for index, item in enumerate(accepted) if item.replayed],
@@ -136,24 +132,23 @@ async def create_batch(
 )
 @admits(Scope.READ, activity=Activity.READ)
 async def list_notifications(
-    caller: CallerOf,
-    resources: ResourcesOf,
+    call: Call,
     query: Annotated[ListQuery, Query()],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """One page, by filters; worst first with `order=severity`."""
-    user_id = own_inbox(caller, query.user_id)
+    user_id = own_inbox(call.caller, query.user_id)
     wanted = PageQuery(query.filter(user_id), query.order, query.limit, query.cursor)
-    page = await resources.pages.page(caller, wanted, _render, knows(if_none_match))
+    page = await call.resources.pages.page(call.caller, wanted, _render, knows(if_none_match))
     return tagged(page.body, page.etag)
 
 
 @router.post("/read", summary="Mark many read", responses=declare(400, 401, 403, 404, 413, 415, 422))
 @admits(Scope.WRITE, activity=Activity.WRITE, body_names_inbox=True)
-async def mark_many_read(request: Request, caller: CallerOf, resources: ResourcesOf, body: MarkRead) -> MarkedRead:
+async def mark_many_read(call: Call, body: MarkRead) -> MarkedRead:
     """Mark read what matches in one inbox; with `up_to` only what the reader can have seen."""
-    await charge(request, caller, Activity.WRITE, {body.user_id: 1})
-    return MarkedRead.model_validate(await resources.inboxes.mark_all_read(caller, body.filter(), body.up_to))
+    await charge(call, call.caller, Activity.WRITE, {body.user_id: 1})
+    return MarkedRead.model_validate(await call.resources.inboxes.mark_all_read(call.caller, body.filter(), body.up_to))
 
 
 @router.get(
@@ -163,11 +158,9 @@ async def mark_many_read(request: Request, caller: CallerOf, resources: Resource
     responses={**declare(400, 401, 403, 404, 422), **NOT_MODIFIED},
 )
 @admits(Scope.READ, activity=Activity.READ)
-async def get(
-    caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId, if_none_match: IfNoneMatch = None
-) -> Response:
+async def get(call: Call, notification_id: NotificationId, if_none_match: IfNoneMatch = None) -> Response:
     """Everything known of it."""
-    notification = await resources.notifications.get(caller, notification_id)
+    notification = await call.resources.notifications.get(call.caller, notification_id)
     return tagged_by_content(NotificationOut.of(notification).model_dump_json().encode(), if_none_match)
 
 
@@ -179,8 +172,7 @@ async def get(
 )
 @admits(Scope.READ, activity=Activity.READ)
 async def get_status(
-    caller: CallerOf,
-    resources: ResourcesOf,
+    call: Call,
     notification_id: NotificationId,
     wait: Annotated[
         float, Query(ge=0, le=WAIT_MAX, allow_inf_nan=False, description="Seconds to wait until it is final.")
@@ -188,24 +180,24 @@ async def get_status(
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """How far its analysis is; with `wait`, as soon as that is final."""
-    status = await resources.notifications.status(caller, notification_id, wait)
+    status = await call.resources.notifications.status(call.caller, notification_id, wait)
     return tagged_by_content(StatusOut.of(status).model_dump_json().encode(), if_none_match)
 
 
 @router.post("/{notification_id:notification_id}/read", summary="Mark read", responses=declare(400, 401, 403, 404, 422))
 @admits(Scope.READ, Scope.WRITE, activity=Activity.WRITE)
-async def mark_read(caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId) -> NotificationOut:
+async def mark_read(call: Call, notification_id: NotificationId) -> NotificationOut:
     """Note that it was seen; again changes nothing. A service key needs both scopes."""
-    return NotificationOut.of(await resources.notifications.mark_read(caller, notification_id))
+    return NotificationOut.of(await call.resources.notifications.mark_read(call.caller, notification_id))
 
 
 @router.post(
     "/{notification_id:notification_id}/unread", summary="Mark unread", responses=declare(400, 401, 403, 404, 422)
 )
 @admits(Scope.READ, Scope.WRITE, activity=Activity.WRITE)
-async def mark_unread(caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId) -> NotificationOut:
+async def mark_unread(call: Call, notification_id: NotificationId) -> NotificationOut:
     """Note that it is to be seen again; again changes nothing. A service key needs both scopes."""
-    return NotificationOut.of(await resources.notifications.mark_unread(caller, notification_id))
+    return NotificationOut.of(await call.resources.notifications.mark_unread(call.caller, notification_id))
 
 
 @router.post(
@@ -215,21 +207,21 @@ async def mark_unread(caller: CallerOf, resources: ResourcesOf, notification_id:
     responses=declare(400, 401, 403, 404, 422),
 )
 @admits(Scope.READ, Scope.WRITE, activity=Activity.ANALYSIS)
-async def analyse_again(caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId) -> NotificationOut:
+async def analyse_again(call: Call, notification_id: NotificationId) -> NotificationOut:
     """Have it judged anew; the old verdict stays until then. What still waits for its analysis is left alone.
 
     A service key needs both scopes.
     """
-    return NotificationOut.of(await resources.notifications.analyse_again(caller, notification_id))
+    return NotificationOut.of(await call.resources.notifications.analyse_again(call.caller, notification_id))
 
 
 @router.delete(
     "/{notification_id:notification_id}", status_code=204, summary="Delete", responses=declare(400, 401, 403, 404, 422)
 )
 @admits(Scope.WRITE, activity=Activity.WRITE)
-async def delete(caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId) -> None:
+async def delete(call: Call, notification_id: NotificationId) -> None:
     """Take it out of the inbox; it can be restored for a while."""
-    await resources.notifications.delete(caller, notification_id)
+    await call.resources.notifications.delete(call.caller, notification_id)
 
 
 @router.post(
@@ -238,9 +230,9 @@ async def delete(caller: CallerOf, resources: ResourcesOf, notification_id: Noti
     responses=declare(400, 401, 403, 404, 409, 422),
 )
 @admits(Scope.READ, Scope.WRITE, activity=Activity.WRITE)
-async def restore(caller: CallerOf, resources: ResourcesOf, notification_id: NotificationId) -> NotificationOut:
+async def restore(call: Call, notification_id: NotificationId) -> NotificationOut:
     """Put it back into the inbox; `409` if it was deleted too long ago. A service key needs both scopes."""
-    return NotificationOut.of(await resources.notifications.restore(caller, notification_id))
+    return NotificationOut.of(await call.resources.notifications.restore(call.caller, notification_id))
 
 
 def _render(page: Page) -> bytes:

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Header, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Header, HTTPException, Query, Response
 from fastapi.sse import EventSourceResponse, format_sse_event
 from starlette.types import Receive, Scope, Send
 
-from tocsin.controllers.dependencies import CallerOf, ResourcesOf
+from tocsin.controllers.dependencies import Call
 from tocsin.controllers.guard import GuardedRoute, admits
 from tocsin.controllers.problems import declare
 from tocsin.controllers.v1.fields import UserId
@@ -42,12 +42,12 @@ open_router = APIRouter(prefix="/api/v1/inboxes", include_in_schema=False)
     responses=declare(400, 401, 403, 404, 422),
 )
 @admits(api_key.Scope.READ, activity=Activity.WRITE)
-async def mint_token(caller: CallerOf, resources: ResourcesOf, user_id: UserId) -> TokenOut:
+async def mint_token(call: Call, user_id: UserId) -> TokenOut:
     """A token for `?token=`, since browsers set no header on a `WebSocket` or an `EventSource`.
 
     It opens streams of this inbox within 30 seconds. They last as long as the credential that it was made with.
     """
-    return TokenOut.model_validate(resources.streams.mint_token(caller, user_id))
+    return TokenOut.model_validate(call.resources.streams.mint_token(call.caller, user_id))
 
 
 @router.get(
@@ -58,9 +58,7 @@ async def mint_token(caller: CallerOf, resources: ResourcesOf, user_id: UserId) 
 )
 @admits(api_key.Scope.READ, activity=Activity.READ, stream_token=True)
 async def listen(
-    request: Request,
-    caller: CallerOf,
-    resources: ResourcesOf,
+    call: Call,
     user_id: UserId,
     since: Annotated[str | None, Query(max_length=200, description=_SINCE)] = None,
     token: Annotated[str | None, Query(max_length=2000, description="A stream token, in place of the header.")] = None,  # noqa: ARG001 - `authenticate_listener` has read it
@@ -69,10 +67,10 @@ async def listen(
     ] = None,
 ) -> Response:
     """Changes as they happen, as server-sent events; the same messages as over the WebSocket at `…/stream`."""
-    listener = await resources.streams.open(
-        caller, user_id, last_event_id or since, transport=_TRANSPORT, hang_up=hang_up_of(request.scope)
+    listener = await call.resources.streams.open(
+        call.caller, user_id, last_event_id or since, transport=_TRANSPORT, hang_up=hang_up_of(call.scope)
     )
-    return _EventStream(resources.streams, listener)
+    return _EventStream(call.resources.streams, listener)
 
 
 @open_router.get("/{user_id}/stream")
