@@ -35,6 +35,7 @@ from tocsin.services.pages import PageService
 from tocsin.services.patient_analyzer import PatientAnalyzer
 from tocsin.services.ports import Analyzer, ChangeFeed, Clock, Doorbell, Versions
 from tocsin.services.rate_limits import RateLimitService
+from tocsin.services.readiness import ReadinessService
 from tocsin.services.retention import Retention
 from tocsin.services.retry_policy import RetryPolicy
 from tocsin.services.search_upkeep import SearchUpkeep
@@ -65,6 +66,7 @@ class Resources:
     inboxes: InboxService
     pages: PageService
     finality: FinalityWatch
+    readiness: ReadinessService
     rate_limits: RateLimitService
     streams: StreamService
 
@@ -167,6 +169,7 @@ async def open_resources(
             inboxes=InboxService(database, turnstile, clock),
             pages=PageService(database, cache, CursorCodec(settings.secret.get_secret_value()), turnstile),
             finality=finality,
+            readiness=ReadinessService(database, doorbell),
             rate_limits=RateLimitService(RedisRateLimiter(redis), _quotas(settings.limits)),
             streams=streams,
         )

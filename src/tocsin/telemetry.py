@@ -91,6 +91,7 @@ CALLS_IN_THE_AIR = Gauge(
 CALLS_MAX = Gauge("tocsin_ai_calls_max", "How many of them there may be at a time.", registry=WORKER)
 BREAKER_STATE = Gauge("tocsin_breaker_state", "0 closed, 1 half-open, 2 open.", ["analyzer"], registry=WORKER)
 RUNG_AGAIN = Counter("tocsin_rung_again", "Overdue ids that were rung for.", registry=WORKER)
+MESSAGES_DROPPED = Counter("tocsin_messages_dropped", "What was in the queue and is no message.", registry=WORKER)
 EXPIRED = Counter("tocsin_notifications_expired", "Notifications deleted because they were too old.", registry=WORKER)
 BACKLOG_JOBS = Gauge("tocsin_backlog_jobs", "Notifications that wait for their analysis.", registry=WORKER)
 BACKLOG_AGE = Gauge("tocsin_backlog_age_seconds", "How long the oldest of them waits.", registry=WORKER)

@@ -49,6 +49,20 @@ async def test_a_backlog_survives_the_death_of_redis(up: Up, http: httpx2.AsyncC
     assert (await api.get(f"/notifications/{(await api.create(user))['id']}/status", wait=30))["tries"] == 1
 
 
+async def test_what_is_no_message_is_passed_over(up: Up, http: httpx2.AsyncClient) -> None:
+    api, user, worker = up.api(http), new_user(), up.pids["worker"]
+    rubbish = [b"rubbish", b"\xff\xfe", b"7", b"[1, 2]", b"{}", b'{"properties": {}, "headers": 7, "body": "?"}']
+    async with Redis.from_url(up.status["redis_url"]) as redis:
+        await redis.lpush("tocsin.analysis", *rubbish)
+
+        await asyncio.gather(*(api.create(user) for _ in range(20)))
+        await api.all_completed(user, 20)
+        assert await redis.llen("tocsin.analysis") == 0
+
+    assert up.pids["worker"] == worker
+    assert up.output.count("message_dropped") >= 5
+
+
 async def test_with_redis_frozen_everything_works_and_afterwards_too(up: Up, http: httpx2.AsyncClient) -> None:
     api, user = up.api(http), new_user()
     with paused(up.pids["valkey"]):

@@ -36,8 +36,7 @@ async def livez() -> Liveness:
 @router.get("/readyz", summary="Can the service work?", responses=declare(503))
 async def readyz(resources: ResourcesOf) -> Readiness:
     """`503` while the database cannot be reached; send no requests then."""
-    await resources.database.read(lambda uow: uow.inboxes.epoch())
-    alive = await resources.doorbell.queue_length() is not None
+    alive = await resources.readiness.has_redis()
     return Readiness(status="ready" if alive else "degraded", redis="ok" if alive else "unreachable")
 
 

@@ -4,6 +4,8 @@ from typing import Any, Final
 
 from celery import Celery
 
+from tocsin.integrations.celery_transport import TRANSPORT
+
 ANALYSE_TASK: Final = "tocsin.analyse"
 QUEUE: Final = "tocsin.analysis"
 MAX_IDS_PER_MESSAGE: Final = 64
@@ -35,6 +37,7 @@ def make_celery(broker_url: str, *, connect_timeout: float, read_timeout: float 
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_connection_timeout=connect_timeout,
+        broker_transport=TRANSPORT,
         broker_transport_options=transport,
     )
     return app
