@@ -21,6 +21,7 @@ class Up(Program):
     """One run of it on a data folder."""
 
     def __init__(self, data_dir: Path, log: Path, environment: dict[str, str]) -> None:
+        self.data_dir = data_dir
         self._status = data_dir / "up.json"
         self._ai_port = find_free_port("127.0.0.1")
         arguments = ("up", "--port", "0", "--data-dir", str(data_dir), "--ai-delay", "0.05", "0.1")

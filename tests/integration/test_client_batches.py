@@ -70,8 +70,12 @@ async def test_no_batch_is_larger_than_the_service_takes() -> None:
     assert len(sizes) == 3
 
 
-async def test_what_is_too_much_for_this_service_goes_in_halves() -> None:
-    too_large = refuses(413, "body_too_large")
+@pytest.mark.parametrize(
+    "too_large",
+    [refuses(413, "body_too_large"), finds(("/items", "must not have more items than the limit allows"))],
+    ids=["too large", "more than a rate limit allows"],
+)
+async def test_what_is_too_much_for_this_service_goes_in_halves(too_large: Answer) -> None:
     async with played(too_large, batch([0, 1]), too_large, batch([2]), batch([3])) as (api, client):
         created = await made(client, drafts(4), key_prefix="K")
 

@@ -166,7 +166,7 @@ async def test_no_answer_at_all_is_told_as_such() -> None:
 async def test_nobody_there_is_told_with_the_address() -> None:
     port = find_free_port("127.0.0.1")
     async with TocsinClient(f"http://127.0.0.1:{port}", "k", policy=HASTY) as client:
-        with pytest.raises(Unreachable, match=f"http://127.0.0.1:{port} cannot be reached: .*[Cc]onnect"):
+        with pytest.raises(Unreachable, match=f"http://127.0.0.1:{port} cannot be reached: Connection refused$"):
             await client.inbox(USER)
 
 

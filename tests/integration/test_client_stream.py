@@ -6,7 +6,7 @@ from contextlib import aclosing
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.fixtures.scripted_api import (
@@ -205,6 +205,7 @@ async def test_two_streams_of_one_client_do_not_mix() -> None:
         assert seen(await anext(second_stream)) == "change b.2"
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=20))
 def test_delays_are_random_within_a_bound_that_doubles(draws: list[float]) -> None:
     backoff = Backoff(1, 30, iter(draws).__next__)

@@ -6,11 +6,15 @@ import typer
 from typer.core import TyperGroup
 
 from tocsin.cli import keys
+from tocsin.cli.demo import demo
+from tocsin.cli.inbox import inbox
 from tocsin.cli.migrate import migrate
 from tocsin.cli.mock_ai import mock_ai
 from tocsin.cli.restored import restored
+from tocsin.cli.send import send
 from tocsin.cli.serve import serve
 from tocsin.cli.up import up
+from tocsin.cli.watch import watch
 from tocsin.cli.worker import worker
 from tocsin.errors import TocsinError
 
@@ -33,6 +37,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(up)
+app.command()(send)
+app.command()(inbox)
+app.command()(watch)
+app.command()(demo)
 app.command()(serve)
 app.command()(worker)
 app.command("mock-ai")(mock_ai)

@@ -7,7 +7,7 @@ import secrets
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from http import HTTPStatus
 from typing import Final
 
@@ -53,7 +53,9 @@ def encode(draft: Draft, idempotency_key: str | None = None) -> bytes:
         ValueError: ``data`` has NaN or infinite numbers.
         TypeError: ``data`` has what JSON does not know.
     """
-    members = {**asdict(draft), "user_id": str(draft.user_id), "idempotency_key": idempotency_key}
+    # By the fields of Draft: a subclass may know more of its drafts than the service wants to hear.
+    members = {field.name: getattr(draft, field.name) for field in fields(Draft)}
+    members |= {"user_id": str(draft.user_id), "idempotency_key": idempotency_key}
     document = {name: value for name, value in members.items() if value is not None}
     try:
         return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
@@ -85,7 +87,7 @@ async def _create(transport: Transport, pending: deque[list[_Item]], on_refused:
     try:
         batch, _ = await transport.call(Batch, "POST", "/notifications/batch", body=body)
     except Problem as problem:
-        if problem.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE and len(items) > 1:
+        if len(items) > 1 and _is_too_much(problem):
             middle = len(items) // 2
             pending.extendleft((items[middle:], items[:middle]))
         else:
@@ -96,6 +98,13 @@ async def _create(transport: Transport, pending: deque[list[_Item]], on_refused:
         created.model_copy(update={"replayed": True}) if place in replayed else created
         for place, created in enumerate(batch.items)
     ]
+
+
+def _is_too_much(problem: Problem) -> bool:
+    """Tell whether fewer might be taken: the body is too large, or the items are more than a rate limit ever allows."""
+    return problem.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or any(
+        error.pointer == "/items" for error in problem.errors
+    )
 
 
 def _without_refused(items: list[_Item], problem: Problem, on_refused: OnRefused | None) -> list[_Item]:

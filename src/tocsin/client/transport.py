@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final, TypeVar
@@ -162,7 +163,8 @@ def unreachable(base: str, error: Exception) -> Unreachable:
         case aiohttp.ClientConnectorDNSError():
             why = "cannot be reached: its name does not resolve"
         case aiohttp.ClientConnectorError(os_error=cause):
-            why = f"cannot be reached: {cause.strerror or str(cause) or 'no connection'}"
+            # asyncio puts words of its own, and the address once more, into strerror.
+            why = f"cannot be reached: {os.strerror(cause.errno) if cause.errno else str(cause) or 'no connection'}"
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientPayloadError() | ConnectionError():
             why = "broke the connection off"
         case aiohttp.ClientResponseError():
