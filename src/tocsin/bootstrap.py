@@ -39,6 +39,7 @@ from tocsin.services.readiness import ReadinessService
 from tocsin.services.retention import Retention
 from tocsin.services.retry_policy import RetryPolicy
 from tocsin.services.search_upkeep import SearchUpkeep
+from tocsin.services.signed_tokens import SignedTokens
 from tocsin.services.slots import Slots
 from tocsin.services.stream_hub import StreamHub
 from tocsin.services.stream_keeper import StreamKeeper, StreamTimes
@@ -131,7 +132,7 @@ async def begin_epoch(settings: Settings) -> UUID:
 def build_access(settings: Settings, database: Database, clock: Clock = utc_now) -> AccessService:
     """Build what proves credentials and keeps keys."""
     ttl = timedelta(seconds=settings.api.token_ttl)
-    return AccessService(database, settings.secret.get_secret_value(), ttl, clock)
+    return AccessService(database, SignedTokens(settings.signing_secrets), ttl, clock)
 
 
 @asynccontextmanager
@@ -167,7 +168,7 @@ async def open_resources(
             intake=intake,
             notifications=NotificationService(database, doorbell, finality, undo, clock),
             inboxes=InboxService(database, turnstile, clock),
-            pages=PageService(database, cache, CursorCodec(settings.secret.get_secret_value()), turnstile),
+            pages=PageService(database, cache, CursorCodec(*settings.signing_secrets), turnstile),
             finality=finality,
             readiness=ReadinessService(database, doorbell),
             rate_limits=RateLimitService(RedisRateLimiter(redis), _quotas(settings.limits)),
@@ -246,7 +247,8 @@ def _build_streams(settings: Settings, database: Database, feed: ChangeFeed, clo
     feed.add_reader(hub)
     times = StreamTimes(options.ping_every, options.look_every, options.look_every_alone)
     keeper = StreamKeeper(hub, database, feed, times, clock)
-    tokens = StreamTokens(settings.secret.get_secret_value(), timedelta(seconds=settings.api.token_ttl), clock)
+    ttl = timedelta(seconds=settings.api.token_ttl)
+    tokens = StreamTokens(SignedTokens(settings.signing_secrets), ttl, clock)
     return StreamService(database, hub, keeper, tokens)
 
 

@@ -182,6 +182,9 @@ class Settings(BaseSettings):
     )
 
     secret: Secret = Field(description="Signs inbox tokens and cursors; at least 32 random characters.")
+    previous_secret: Secret | None = Field(
+        None, description="Another one: what it signed is taken, too. For the time in which the secret is replaced."
+    )
     secrets_dir: Path | None = Field(
         None,
         description="A folder of files named like these variables, with their values; variables count more.",
@@ -195,6 +198,12 @@ class Settings(BaseSettings):
     ai: AiSettings = AiSettings()
     worker: WorkerSettings = WorkerSettings()
     log: LogSettings = LogSettings()
+
+    @property
+    def signing_secrets(self) -> tuple[str, ...]:
+        """The secret to sign with, and then those whose signatures are taken as well."""
+        secrets = (self.secret, self.previous_secret)
+        return tuple(secret.get_secret_value() for secret in secrets if secret)
 
     @classmethod
     def settings_customise_sources(

@@ -50,6 +50,14 @@ def test_another_order_refuses_it() -> None:
         CODEC.decode(CODEC.encode(KEYSET, WANTED, Order.NEWEST), WANTED, Order.OLDEST)
 
 
+def test_a_cursor_is_read_while_its_secret_is_the_previous_one() -> None:
+    cursor = CODEC.encode(KEYSET, WANTED, Order.NEWEST)
+    renewed = CursorCodec("b" * 64, "a" * 64)
+
+    assert renewed.decode(cursor, WANTED, Order.NEWEST) == KEYSET
+    assert renewed.encode(KEYSET, WANTED, Order.NEWEST) == CursorCodec("b" * 64).encode(KEYSET, WANTED, Order.NEWEST)
+
+
 def test_another_secret_refuses_it() -> None:
     with pytest.raises(InvalidCursor):
         CursorCodec("b" * 64).decode(CODEC.encode(KEYSET, WANTED, Order.NEWEST), WANTED, Order.NEWEST)

@@ -73,6 +73,7 @@ def test_an_empty_variable_is_a_missing_one(name: str, monkeypatch: pytest.Monke
     ("name", "value"),
     [
         ("TOCSIN_SECRET", "too-short-6f1c"),
+        ("TOCSIN_PREVIOUS_SECRET", "too-short-6f1c"),
         ("TOCSIN_SECRET", "change-me-7d0b58a31f9e4c62b8e5f7a01d34c9be"),
         ("TOCSIN_DATABASE__URL", "mysql://root:6f1c@db/tocsin"),
         ("TOCSIN_REDIS__BROKER_URL", "amqp://guest:6f1c@queue/"),

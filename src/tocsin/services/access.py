@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-import jwt
 import uuid_utils.compat
 
 from tocsin.coalescer import Coalescer
@@ -20,9 +19,9 @@ from tocsin.models.api_key import KEY_PREFIX, ApiKey, Scope, hash_service_key, n
 from tocsin.repositories.api_keys import ValidKey
 from tocsin.repositories.unit_of_work import Database, UnitOfWork
 from tocsin.services.ports import Clock
+from tocsin.services.signed_tokens import SignedTokens
 from tocsin.telemetry import BATCH_ITEMS
 
-_ALGORITHM: Final = "HS256"
 _INBOX_AUDIENCE: Final = "inbox"
 _TOUCH_EVERY: Final = timedelta(minutes=1)
 _MAX_WAITING: Final = 10_000
@@ -119,9 +118,9 @@ class ListedKey:
 class AccessService:
     """Proves credentials, mints inbox tokens, keeps service keys."""
 
-    def __init__(self, database: Database, secret: str, token_ttl: timedelta, clock: Clock) -> None:
+    def __init__(self, database: Database, tokens: SignedTokens, token_ttl: timedelta, clock: Clock) -> None:
         self._database = database
-        self._secret = secret
+        self._tokens = tokens
         self._token_ttl = token_ttl
         self._clock = clock
         # Looked up anew for each call, so that a revoked key stops at once, but together for all that wait.
@@ -148,7 +147,7 @@ class AccessService:
         now = self._clock()
         expires_at = (now + (ttl or self._token_ttl)).replace(microsecond=0)
         claims = {"sub": str(user_id), "aud": _INBOX_AUDIENCE, "iat": now, "exp": expires_at}
-        return InboxToken(jwt.encode(claims, self._secret, _ALGORITHM), expires_at)
+        return InboxToken(self._tokens.sign(claims), expires_at)
 
     async def create_key(
         self, name: str, scopes: Sequence[Scope], expires_at: datetime | None = None
@@ -244,16 +243,10 @@ class AccessService:
 
     def _authenticate_token(self, credential: str) -> InboxCaller:
         try:
-            claims = jwt.decode(
-                credential,
-                self._secret,
-                algorithms=[_ALGORITHM],
-                audience=_INBOX_AUDIENCE,
-                options={"require": ["sub", "exp", "aud"], "verify_exp": False},
-            )
+            claims = self._tokens.read(credential, _INBOX_AUDIENCE, ["sub", "exp"])
             user_id = UUID(claims["sub"])
             expires_at = datetime.fromtimestamp(claims["exp"], UTC)
-        except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError):
+        except (ValueError, TypeError, OverflowError):
             raise Unauthenticated("This is neither a service key (tcs_…) nor a valid inbox token.") from None
         if expires_at <= self._clock():
             raise TokenExpired

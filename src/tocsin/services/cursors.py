@@ -15,15 +15,18 @@ _SIGNATURE_BYTES = 16
 
 
 class CursorCodec:
-    """Writes and reads cursors; only the holder of ``secret`` can make one."""
+    """Writes and reads cursors; only the holder of a secret can make one.
 
-    def __init__(self, secret: str) -> None:
-        self._key = hashlib.sha256(b"tocsin cursor " + secret.encode()).digest()
+    They are signed with the first of ``secrets``; those that any of them signed are read.
+    """
+
+    def __init__(self, *secrets: str) -> None:
+        self._keys = [hashlib.sha256(b"tocsin cursor " + secret.encode()).digest() for secret in secrets]
 
     def encode(self, keyset: Keyset, wanted: NotificationFilter, order: Order) -> str:
         """Return the cursor that continues after ``keyset``."""
         body = _BODY.pack(keyset.id.bytes, keyset.severity)
-        return base64.urlsafe_b64encode(body + self._sign(body, wanted, order)).rstrip(b"=").decode()
+        return base64.urlsafe_b64encode(body + _sign(self._keys[0], body, wanted, order)).rstrip(b"=").decode()
 
     def decode(self, cursor: str, wanted: NotificationFilter, order: Order) -> Keyset:
         """Return where the cursor continues.
@@ -36,14 +39,16 @@ class CursorCodec:
         except (ValueError, binascii.Error):
             raise InvalidCursor from None
         body, signature = raw[: _BODY.size], raw[_BODY.size :]
-        if len(body) != _BODY.size or not hmac.compare_digest(signature, self._sign(body, wanted, order)):
+        ours = any(hmac.compare_digest(signature, _sign(key, body, wanted, order)) for key in self._keys)
+        if len(body) != _BODY.size or not ours:
             raise InvalidCursor
         raw_id, severity = _BODY.unpack(body)
         return Keyset(UUID(bytes=raw_id), severity)
 
-    def _sign(self, body: bytes, wanted: NotificationFilter, order: Order) -> bytes:
-        subject = body + repr((order.value, canonical(wanted))).encode()
-        return hmac.digest(self._key, subject, "sha256")[:_SIGNATURE_BYTES]
+
+def _sign(key: bytes, body: bytes, wanted: NotificationFilter, order: Order) -> bytes:
+    subject = body + repr((order.value, canonical(wanted))).encode()
+    return hmac.digest(key, subject, "sha256")[:_SIGNATURE_BYTES]
 
 
 def canonical(wanted: NotificationFilter) -> tuple[str | None, ...]:

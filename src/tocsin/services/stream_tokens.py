@@ -7,14 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-import jwt
-
 from tocsin.errors import TokenExpired, Unauthenticated
 from tocsin.models.api_key import Scope
 from tocsin.services.access import Caller, InboxToken, ServiceCaller, StreamCaller
 from tocsin.services.ports import Clock
+from tocsin.services.signed_tokens import SignedTokens
 
-_ALGORITHM: Final = "HS256"
 _AUDIENCE: Final = "stream"
 _LIFETIME: Final = timedelta(seconds=30)
 
@@ -26,8 +24,8 @@ class StreamTokens:
     key, after ``tenure``. Such a one has the id of the key in ``key``.
     """
 
-    def __init__(self, secret: str, tenure: timedelta, clock: Clock) -> None:
-        self._secret = secret
+    def __init__(self, tokens: SignedTokens, tenure: timedelta, clock: Clock) -> None:
+        self._tokens = tokens
         self._tenure = tenure
         self._clock = clock
 
@@ -42,7 +40,7 @@ class StreamTokens:
             claims["key"] = str(caller.key_id)
             ends.append(now + self._tenure)
         claims["end"] = min(ends).timestamp()
-        return InboxToken(jwt.encode(claims, self._secret, _ALGORITHM), expires_at)
+        return InboxToken(self._tokens.sign(claims), expires_at)
 
     def read(self, token: str) -> StreamCaller:
         """Return who holds ``token``.
@@ -52,18 +50,12 @@ class StreamTokens:
             Unauthenticated: it is none.
         """
         try:
-            claims = jwt.decode(
-                token,
-                self._secret,
-                algorithms=[_ALGORITHM],
-                audience=_AUDIENCE,
-                options={"require": ["sub", "exp", "aud", "end"], "verify_exp": False, "verify_iat": False},
-            )
+            claims = self._tokens.read(token, _AUDIENCE, ["sub", "exp", "end"])
             user_id = UUID(claims["sub"])
             key_id = UUID(claims["key"]) if "key" in claims else None
             opens_until = datetime.fromtimestamp(claims["exp"], UTC)
             ends_at = datetime.fromtimestamp(claims["end"], UTC)
-        except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError):
+        except (ValueError, TypeError, OverflowError):
             raise Unauthenticated("This is no stream token; other credentials go into the header.") from None
         if min(opens_until, ends_at) <= self._clock():
             raise TokenExpired("This stream token has expired; get a new one for each connection.")
