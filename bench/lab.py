@@ -24,7 +24,7 @@ from tocsin.settings import LimitSettings
 
 NO_LIMITS: Final = dict.fromkeys((f"LIMITS__{name.upper()}" for name in LimitSettings.model_fields), "0")
 """Settings of a site without rate limits; others have limits, which nobody meets."""
-_HIGH_LIMITS: Final = {f"TOCSIN_{name}": "10000000" for name in NO_LIMITS}
+_HIGH_LIMITS: Final = {f"TOCSIN_{name}": "10000000" for name in NO_LIMITS} | {"TOCSIN_STREAM__MAX_PER_INBOX": "10000"}
 _READY_WITHIN = 30.0
 _TOCSIN = ("tocsin",)
 

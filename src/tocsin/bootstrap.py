@@ -46,6 +46,7 @@ from tocsin.services.stream_keeper import StreamKeeper, StreamTimes
 from tocsin.services.stream_tokens import StreamTokens
 from tocsin.services.streams import StreamService
 from tocsin.services.turnstile import Turnstile
+from tocsin.services.waiting_room import WaitingRoom
 from tocsin.settings import AiSettings, LimitSettings, RedisSettings, Settings
 from tocsin.telemetry import BREAKER_STATE, CALLS_MAX
 
@@ -159,6 +160,7 @@ async def open_resources(
         intake = IntakeService(database, doorbell, settings.api.ingest_queue)
         stack.push_async_callback(intake.drain)
         undo = timedelta(seconds=settings.inbox.undo)
+        room = WaitingRoom(settings.api.max_waits, settings.api.max_waits_of_caller)
         # Half of the connections stay free for what is quick: keys, creates, single notifications.
         turnstile = Turnstile(settings.database.pool_size // 2, settings.database.pool_timeout)
         yield Resources(
@@ -166,7 +168,7 @@ async def open_resources(
             doorbell=doorbell,
             access=build_access(settings, database, clock),
             intake=intake,
-            notifications=NotificationService(database, doorbell, finality, undo, clock),
+            notifications=NotificationService(database, doorbell, finality, room, undo, clock),
             inboxes=InboxService(database, turnstile, clock),
             pages=PageService(database, cache, CursorCodec(*settings.signing_secrets), turnstile),
             finality=finality,

@@ -107,6 +107,12 @@ class RateLimited(TocsinError):
         self.policies = tuple(policies)
 
 
+class TooManyStreams(RateLimited):
+    """This inbox has as many streams as it may have."""
+
+    code = "too_many_streams"
+
+
 class Unavailable(TocsinError):
     """The service cannot do this right now; nothing was changed, try again."""
 

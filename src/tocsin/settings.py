@@ -65,6 +65,8 @@ class ApiSettings(_Group):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65_535, description="Port to listen on; 0 takes a free one.")
     max_body_bytes: int = Field(8 * 2**20, ge=2**16, le=64 * 2**20, description="Largest request body.")
+    max_waits: int = Field(5_000, ge=1, description="Calls with 'wait' that may wait in one process; more get 503.")
+    max_waits_of_caller: int = Field(1_000, ge=1, description="The same with one credential; more get 429.")
     max_connections: int = Field(10_000, ge=10, description="Open connections of one process, streams included.")
     head_timeout: Seconds = Field(10, description="How long a client may take to send the head of a request.")
     body_timeout: Seconds = Field(60, description="How long a client may take to send the body of a request.")
@@ -93,7 +95,7 @@ class StreamSettings(_Group):
     )
     look_every: Seconds = Field(25, description="How often changes are looked for that nothing told of.")
     look_every_alone: Seconds = Field(2, description="The same while Redis is gone.")
-    max_per_inbox: int = Field(1000, ge=1, description="Streams of one inbox in one process.")
+    max_per_inbox: int = Field(100, ge=1, description="Streams of one inbox in one process.")
     max_open: int = Field(10_000, ge=1, description="Streams in one process.")
 
 

@@ -17,6 +17,7 @@ from tocsin.repositories.unit_of_work import Database, UnitOfWork
 from tocsin.services.access import Caller
 from tocsin.services.finality_watch import FinalityWatch
 from tocsin.services.ports import Clock, Doorbell
+from tocsin.services.waiting_room import WaitingRoom
 from tocsin.telemetry import BATCH_ITEMS, current_request_id
 
 _MAX_TOGETHER: Final = 200
@@ -37,11 +38,18 @@ class NotificationService:
     """Use cases of one notification at a time. What the caller may not see raises `NotFound`."""
 
     def __init__(
-        self, database: Database, doorbell: Doorbell, finality: FinalityWatch, undo: timedelta, clock: Clock
+        self,
+        database: Database,
+        doorbell: Doorbell,
+        finality: FinalityWatch,
+        room: WaitingRoom,
+        undo: timedelta,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._doorbell = doorbell
         self._finality = finality
+        self._room = room
         self._undo = undo
         self._clock = clock
         self._rows: Coalescer[UUID, NotificationRow | None] = Coalescer(
@@ -64,10 +72,16 @@ class NotificationService:
         return _visible(caller, await self._rows.submit(notification_id), Scope.READ)
 
     async def status(self, caller: Caller, notification_id: UUID, wait: float = 0) -> AnalysisStatus:
-        """Return how far its analysis is, as soon as that is final but not later than after ``wait`` seconds."""
+        """Return how far its analysis is, as soon as that is final but not later than after ``wait`` seconds.
+
+        Raises:
+            RateLimited: it would have to wait, and the caller has as many calls waiting as he may have.
+            Overloaded: the same for all callers of this process.
+        """
         status = await self._status(caller, notification_id)
         if wait > 0 and not status.notification.processing_status.is_final:
-            await self._finality.wait(status.notification.user_id, notification_id, wait)
+            with self._room.place(caller):
+                await self._finality.wait(status.notification.user_id, notification_id, wait)
             status = await self._status(caller, notification_id)
         return status
 

@@ -16,7 +16,7 @@ from uuid import UUID
 import structlog
 
 from tocsin.coalescer import Coalescer
-from tocsin.errors import Overloaded, ServerStopping, Unavailable
+from tocsin.errors import Overloaded, ServerStopping, TooManyStreams, Unavailable
 from tocsin.repositories.stream_reads import StreamQuery, StreamRead
 from tocsin.repositories.unit_of_work import Database
 from tocsin.services.inboxes import MAX_CHANGES
@@ -28,6 +28,7 @@ from tocsin.telemetry import BATCH_ITEMS
 _MAX_BATCH: Final = 64
 _MAX_WAITING: Final = 100_000
 _RETURN_SECONDS: Final = 5.0
+_FULL_SECONDS: Final = 25.0
 _GOODBYE_SECONDS: Final = 3.0
 _NEWEST: Final = 2**63 - 1
 _log = structlog.get_logger(__name__)
@@ -61,7 +62,8 @@ class StreamHub:
         """Begin to tell ``listener``; its first messages wait when this returns. It must `leave`, whatever comes.
 
         Raises:
-            Unavailable: its inbox cannot be read right now, too many listen, or the service stops.
+            TooManyStreams: too many listen to its inbox.
+            Unavailable: its inbox cannot be read right now, too many listen in all, or the service stops.
         """
         if self._closed:
             raise ServerStopping(retry_after=_spread())
@@ -144,7 +146,7 @@ class StreamHub:
             raise Overloaded(f"This process has all {self._max_open} streams that it may have.", retry_after=_spread())
         if len(topic.listeners) >= self._max_per_inbox:
             detail = f"This inbox has all {self._max_per_inbox} streams that it may have in one process."
-            raise Overloaded(detail, retry_after=_spread())
+            raise TooManyStreams(detail, ["inbox-streams"], retry_after=_FULL_SECONDS + _spread())
 
     def _request(self, topic: Topic) -> None:
         if topic.is_due and not topic.requested:

@@ -52,7 +52,8 @@ class StreamService:
 
         Raises:
             InvalidPosition: ``since`` is not a position.
-            Unavailable: the inbox cannot be read right now, too many listen, or the service stops.
+            TooManyStreams: too many listen to the inbox.
+            Unavailable: the inbox cannot be read right now, too many listen in all, or the service stops.
         """
         caller.require_inbox(user_id, Scope.READ)
         position = Position.parse(since) if since is not None else None
