@@ -80,7 +80,7 @@ define lock
 set -e; \
 $(call compile,$(1)) -o requirements.lock; \
 $(call compile,$(1)) --extra embedded -c requirements.lock -o requirements-embedded.lock; \
-$(call compile,$(1)) --extra embedded --group dev -c requirements-embedded.lock -o requirements-dev.lock; \
+$(call compile,$(1)) --extra embedded --extra tracing --group dev -c requirements-embedded.lock -o requirements-dev.lock; \
 $(subst pyproject.toml,--group build,$(call compile,$(1))) -o requirements-build.lock
 endef
 

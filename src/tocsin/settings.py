@@ -154,6 +154,12 @@ class WorkerSettings(_Group):
     metrics_port: int = Field(0, ge=0, le=65_535, description="Port on which it does; 0: it does not.")
 
 
+class TracingSettings(_Group):
+    """Traces by OpenTelemetry; where they go is told by the OTEL_… variables of its specification."""
+
+    enabled: bool = Field(False, description="Whether spans are made; needs the extra `tracing`.")
+
+
 class LogSettings(_Group):
     """What is written to standard error."""
 
@@ -200,6 +206,7 @@ class Settings(BaseSettings):
     ai: AiSettings = AiSettings()
     worker: WorkerSettings = WorkerSettings()
     log: LogSettings = LogSettings()
+    tracing: TracingSettings = TracingSettings()
 
     @property
     def signing_secrets(self) -> tuple[str, ...]:

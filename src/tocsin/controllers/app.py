@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.routing import WebSocketRoute
+from starlette.types import Scope
 
-from tocsin import __version__
+from tocsin import __version__, tracing
 from tocsin.bootstrap import Resources
 from tocsin.controllers import docs, operations, problems
 from tocsin.controllers.cors import sharing
@@ -25,6 +27,7 @@ What changes in an inbox comes live over the WebSocket `GET /api/v1/inboxes/{use
 no words for, and as server-sent events (`/events`); `docs/stream.md` has the protocol.
 """
 
+_PROBES: Final = frozenset({"/livez", "/readyz", "/metrics"})
 _TAGS = [
     {"name": "notifications", "description": "One message for one user each, and what the AI made of it."},
     {"name": "inboxes", "description": "All notifications of one user: counts, what changed, and who may look."},
@@ -48,6 +51,15 @@ def create_app(
             yield
 
     app = FastAPI(
+        telemetry={
+            "tracing": tracing.is_on(),
+            "exclude": _is_untraced,
+            # The rest is told in metrics and logs of our own; its logs would quote what callers sent.
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
         title="Tocsin",
         version=__version__,
         description=_DESCRIPTION,
@@ -74,3 +86,9 @@ def create_app(
 def _operation_id(route: APIRoute) -> str:
     """Return a name that generated clients can live with, such as ``notifications_create``."""
     return "_".join([*map(str, route.tags), route.name])
+
+
+def _is_untraced(scope: Scope) -> bool:
+    """Probes say nothing, and streams last for hours and may have a token in their address."""
+    path: str = scope["path"]
+    return path in _PROBES or path.endswith(("/events", "/stream"))

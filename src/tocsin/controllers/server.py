@@ -13,6 +13,7 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from tocsin import tracing
 from tocsin.bootstrap import Resources, open_resources, settle_memory
 from tocsin.controllers.app import create_app
 from tocsin.controllers.connections import ConnectionWatch, Patience
@@ -64,6 +65,8 @@ def run_server(settings: Settings, host: str, port: int) -> None:
         ConfigurationError: the address cannot be listened on.
     """
     introduce("api")
+    if settings.tracing.enabled:
+        tracing.switch_on("api")
     options = settings.api
     patience = Patience(options.head_timeout, options.body_timeout, options.read_timeout)
     watch = ConnectionWatch(patience, _allow_connections(options.max_connections))

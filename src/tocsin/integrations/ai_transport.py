@@ -25,6 +25,7 @@ from tocsin.errors import (
     ConfigurationError,
 )
 from tocsin.models.verdict import Verdict
+from tocsin.tracing import call_span
 
 MAX_ANSWER_BYTES = 64 * 1024
 MAX_RETRY_AFTER = 3600.0
@@ -76,14 +77,8 @@ class AiEndpoint:
 
     async def _post(self, payload: bytes) -> bytes:
         try:
-            async with (
-                asyncio.timeout(self._timeout),
-                self._session.post(
-                    self._url, data=payload, headers=self._headers, allow_redirects=False, timeout=_NO_TIMEOUT
-                ) as response,
-            ):
-                _raise_for_status(response)
-                return await _read_bounded(response.content)
+            with call_span("POST", self._url.host or "") as traced:
+                return await self._exchange(payload, self._headers | traced)
         except TimeoutError as error:
             raise AnalyzerTimeout(f"The AI did not answer within {self._timeout:g} seconds.") from error
         # A host name that cannot be encoded is a UnicodeError.
@@ -91,6 +86,16 @@ class AiEndpoint:
             raise AnalyzerUnreachable(f"The AI could not be reached: {_reason(error)}.") from error
         except (aiohttp.ClientError, OSError) as error:
             raise AnalyzerBrokeOff(f"The AI broke off: {_reason(error)}.") from error
+
+    async def _exchange(self, payload: bytes, headers: Mapping[str, str]) -> bytes:
+        async with (
+            asyncio.timeout(self._timeout),
+            self._session.post(
+                self._url, data=payload, headers=headers, allow_redirects=False, timeout=_NO_TIMEOUT
+            ) as response,
+        ):
+            _raise_for_status(response)
+            return await _read_bounded(response.content)
 
 
 def parse_retry_after(value: str | None, now: datetime) -> float | None:

@@ -26,3 +26,4 @@ class AnalysisJob(Base):
     lease: Mapped[UUID | None]
     last_error: Mapped[str | None] = mapped_column(Text)
     request_id: Mapped[str | None] = mapped_column(String(128))
+    traceparent: Mapped[str | None] = mapped_column(String(64))

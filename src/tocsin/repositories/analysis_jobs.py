@@ -17,7 +17,6 @@ from sqlalchemy import (
     Float,
     Integer,
     Interval,
-    String,
     Table,
     Text,
     Uuid,
@@ -81,6 +80,7 @@ _CLAIM = (
         AnalysisJob.lease,
         AnalysisJob.tries,
         AnalysisJob.request_id,
+        AnalysisJob.traceparent,
         _seconds(_NOW - AnalysisJob.enqueued_at).label("waited"),
     )
 )
@@ -123,28 +123,26 @@ _PUT_BACK = (
         last_error=func.coalesce(_back.c.error, AnalysisJob.last_error),
     )
 )
-_new = (
-    func.unnest(_IDS, bindparam("request_ids", type_=ARRAY(String))).table_valued("id", "request_id").render_derived()
-)
 _BACKLOG = select(
     func.count(),
     _seconds(_NOW - func.min(AnalysisJob.enqueued_at)),
     _seconds(_NOW - func.min(AnalysisJob.available_at)),
 )
-_ENQUEUE = insert(_TABLE).from_select(["notification_id", "request_id"], select(_new.c.id, _new.c.request_id))
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
     """One worker's time-limited right to a job.
 
-    ``tries`` counts this one; ``waited`` is how many seconds before it the job was made.
+    ``request_id`` and ``traceparent`` (W3C Trace Context) are of the request that asked for it; ``tries`` counts this
+    one; ``waited`` is how many seconds before it the job was made.
     """
 
     notification_id: UUID
     id: UUID
     tries: int
     request_id: str | None
+    traceparent: str | None
     waited: float
 
 
@@ -173,13 +171,10 @@ class AnalysisJobRepository:
     def __init__(self, handle: Handle) -> None:
         self._connection = handle.connection
 
-    async def enqueue(self, request_ids: Mapping[UUID, str | None]) -> None:
-        """Promise an analysis for each id, told apart in logs by the request that asked for it."""
-        parameters = {
-            "ids": list(request_ids),
-            "request_ids": list(request_ids.values()),
-        }
-        await self._connection.execute(_ENQUEUE, parameters)
+    async def enqueue(self, notification_id: UUID, request_id: str | None, traceparent: str | None) -> None:
+        """Promise an analysis, told apart in logs and traces by the request that asked for it."""
+        job = {"notification_id": notification_id, "request_id": request_id, "traceparent": traceparent}
+        await self._connection.execute(insert(_TABLE), job)
 
     async def withdraw(self, ids: Collection[UUID]) -> None:
         """Drop the jobs of ``ids``, whoever holds them."""
@@ -191,7 +186,10 @@ class AnalysisJobRepository:
     async def claim(self, ids: Collection[UUID], lease_time: timedelta) -> list[Lease]:
         """Claim what is claimable among ``ids``; the rest is leased elsewhere, scheduled for later, or gone."""
         rows = await self._connection.execute(_CLAIM, {"ids": list(ids), "lease_time": lease_time})
-        return [Lease(row.notification_id, row.lease, row.tries, row.request_id, row.waited) for row in rows]
+        return [
+            Lease(row.notification_id, row.lease, row.tries, row.request_id, row.traceparent, row.waited)
+            for row in rows
+        ]
 
     async def renew(self, leases: Mapping[UUID, UUID], lease_time: timedelta) -> None:
         """Prolong the leases (by notification id) that are still held."""

@@ -61,6 +61,7 @@ class NewNotification:
     data: dict[str, Any] | None
     mark: IdempotencyMark | None
     request_id: str | None
+    traceparent: str | None
     document: str
 
 
@@ -97,9 +98,10 @@ _given = (
         *(bindparam(f"{name}s", type_=ARRAY(kind)) for name, kind in _COLUMNS.items()),
         bindparam("followers", type_=ARRAY(BigInteger)),
         bindparam("request_ids", type_=ARRAY(String)),
+        bindparam("traceparents", type_=ARRAY(String)),
         bindparam("documents", type_=ARRAY(Text)),
     )
-    .table_valued(*_COLUMNS, "followers", "request_id", "document")
+    .table_valued(*_COLUMNS, "followers", "request_id", "traceparent", "document")
     .render_derived()
 )
 _new = select(*_given.c).cte("new")
@@ -150,8 +152,8 @@ _stored = (
 _promised = (
     insert(_JOBS)
     .from_select(
-        ["notification_id", "request_id"],
-        select(_stored.c.id, _new.c.request_id).join_from(_stored, _new, _stored.c.id == _new.c.id),
+        ["notification_id", "request_id", "traceparent"],
+        select(_stored.c.id, _new.c.request_id, _new.c.traceparent).join_from(_stored, _new, _stored.c.id == _new.c.id),
     )
     .cte("promised")
 )
@@ -208,6 +210,7 @@ class IntakeRepository:
                 "fingerprints": [mark and mark.fingerprint for mark in marks],
                 "followers": _followers(new, counts),
                 "request_ids": [item.request_id for item in new],
+                "traceparents": [item.traceparent for item in new],
                 "documents": [item.document for item in new],
                 "inboxes": list(counts),
                 "counts": list(counts.values()),

@@ -24,6 +24,7 @@ from tocsin.services.ports import Analyzer, Clock, Doorbell
 from tocsin.services.retry_policy import RetryPolicy
 from tocsin.services.slots import Slots
 from tocsin.telemetry import AI_SECONDS, ANALYSES, BATCH_ITEMS, CALLS_IN_THE_AIR, JUDGED_SECONDS
+from tocsin.tracing import analysis_span
 
 _log = structlog.get_logger(__name__)
 
@@ -140,9 +141,8 @@ class AnalysisService:
 
     async def _judge(self, claimed: Claimed, era: int) -> None:
         lease, began = claimed.lease, time.monotonic()
-        with structlog.contextvars.bound_contextvars(
-            notification_id=str(lease.notification_id), request_id=lease.request_id, tries=lease.tries
-        ):
+        names = {"notification_id": str(lease.notification_id), "request_id": lease.request_id, "tries": lease.tries}
+        with structlog.contextvars.bound_contextvars(**names), analysis_span(lease.traceparent, **names):
             try:
                 outcome = await self._ask(claimed, era)
                 applied = await self._store(outcome)

@@ -24,6 +24,7 @@ from tocsin.services.intake_attempt import Accepted, Conflict, IntakeAttempt, Ma
 from tocsin.services.intake_lanes import InboxHeld, IntakeLanes
 from tocsin.services.ports import Doorbell
 from tocsin.telemetry import CREATED, INTAKE_WAITING, REPLAYED, current_request_id
+from tocsin.tracing import current_traceparent
 
 _MOMENT: Final = timedelta(milliseconds=100)
 """How long a batch waits for an inbox before it goes without it; what is quick has let go of it by then."""
@@ -141,6 +142,7 @@ def _new(draft: NotificationDraft, api_key_id: UUID) -> NewNotification:
         data=draft.data,
         mark=mark,
         request_id=current_request_id(),
+        traceparent=current_traceparent(),
         document=search_document(draft.user_id, draft.title, draft.source, draft.text),
     )
 

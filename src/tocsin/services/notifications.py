@@ -19,6 +19,7 @@ from tocsin.services.finality_watch import FinalityWatch
 from tocsin.services.ports import Clock, Doorbell
 from tocsin.services.waiting_room import WaitingRoom
 from tocsin.telemetry import BATCH_ITEMS, current_request_id
+from tocsin.tracing import current_traceparent
 
 _MAX_TOGETHER: Final = 200
 _MAX_WAITING: Final = 10_000
@@ -161,7 +162,7 @@ class NotificationService:
         return inbox, notification
 
     async def _enqueue(self, uow: UnitOfWork, notification: Notification) -> None:
-        await uow.jobs.enqueue({notification.id: current_request_id()})
+        await uow.jobs.enqueue(notification.id, current_request_id(), current_traceparent())
         uow.after_commit(lambda: self._doorbell.ring([notification.id]))
 
     async def _status(self, caller: Caller, notification_id: UUID) -> AnalysisStatus:

@@ -14,6 +14,7 @@ from celery.apps.worker import install_worker_term_handler
 from celery.exceptions import SecurityWarning
 from prometheus_client import start_http_server
 
+from tocsin import tracing
 from tocsin.bootstrap import settle_memory
 from tocsin.errors import ConfigurationError
 from tocsin.integrations.celery_app import make_celery
@@ -33,6 +34,8 @@ def run_worker(settings: Settings) -> int:
     On the signal no more is consumed; running analyses get `WorkerSettings.drain` seconds, what is left is put back.
     """
     introduce("worker")
+    if settings.tracing.enabled:
+        tracing.switch_on("worker")
     runtime = WorkerRuntime(settings)
     celery = make_celery(
         settings.redis.broker_url.get_secret_value(),
