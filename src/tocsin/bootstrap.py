@@ -38,6 +38,7 @@ from tocsin.services.rate_limits import RateLimitService
 from tocsin.services.readiness import ReadinessService
 from tocsin.services.retention import Retention
 from tocsin.services.retry_policy import RetryPolicy
+from tocsin.services.search_pages import SearchPages
 from tocsin.services.search_upkeep import SearchUpkeep
 from tocsin.services.signed_tokens import SignedTokens
 from tocsin.services.slots import Slots
@@ -163,14 +164,15 @@ async def open_resources(
         room = WaitingRoom(settings.api.max_waits, settings.api.max_waits_of_caller)
         # Half of the connections stay free for what is quick: keys, creates, single notifications.
         turnstile = Turnstile(settings.database.pool_size // 2, settings.database.pool_timeout)
+        search = SearchPages()
         yield Resources(
             database=database,
             doorbell=doorbell,
             access=build_access(settings, database, clock),
             intake=intake,
             notifications=NotificationService(database, doorbell, finality, room, undo, clock),
-            inboxes=InboxService(database, turnstile, clock),
-            pages=PageService(database, cache, CursorCodec(*settings.signing_secrets), turnstile),
+            inboxes=InboxService(database, turnstile, search, clock),
+            pages=PageService(database, cache, CursorCodec(*settings.signing_secrets), turnstile, search),
             finality=finality,
             readiness=ReadinessService(database, doorbell),
             rate_limits=RateLimitService(RedisRateLimiter(redis), _quotas(settings.limits)),

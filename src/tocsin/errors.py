@@ -48,6 +48,12 @@ class UnstorableInput(InvalidInput):
     code = "invalid_input"
 
 
+class SearchMissing(InvalidInput):
+    """Relevance is an order of what a search finds; say what to search in q."""
+
+    code = "search_missing"
+
+
 class IdempotencyKeyReused(InvalidInput):
     """This idempotency key was used before with a different body; use a new key for a new notification."""
 

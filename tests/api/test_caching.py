@@ -60,7 +60,7 @@ async def test_every_query_and_kind_of_caller_has_a_tag_of_its_own(app: FastAPI,
     queries = ["", "&limit=1", "&limit=2", "&order=oldest", "&order=severity", "&read=false", "&category=info"]
     queries += ["&min_confidence=0", "&status=pending", "&created_after=2020-01-01T00:00:00Z"]
     cursor = (await api.get(f"{NOTIFICATIONS}?user_id={user}&limit=1")).json()["next_cursor"]
-    queries += [f"&cursor={cursor}"]
+    queries += [f"&cursor={cursor}", "&q=backup", "&q=backups", "&q=backup&order=relevance"]
 
     tags = [(await api.get(f"{NOTIFICATIONS}?user_id={user}{query}")).headers["ETag"] for query in queries]
     async with calling(app, token) as reader:

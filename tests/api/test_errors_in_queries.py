@@ -40,7 +40,12 @@ LIST: Mapping[str, tuple[str, str]] = {
     "created_after=0001-01-01T00:00:00%2B14:00": ("/created_after", "years 1 to 9999"),
     "created_before=9999-12-31T23:59:59-12:00": ("/created_before", "years 1 to 9999"),
     "created_before=0000-01-01T00:00:00Z": ("/created_before", "no such"),
-    "order=best": ("/order", "'newest', 'oldest' or 'severity'"),
+    "order=best": ("/order", "'newest', 'oldest', 'severity' or 'relevance'"),
+    "q=": ("/q", "must not be blank"),
+    "q=%20%09%C2%A0": ("/q", "must not be blank"),
+    "q=" + "x" * 201: ("/q", "at most 200 characters; this has 201"),
+    "q=a%00b": ("/q", "NUL"),
+    "q=a&q=b": ("/q", "must be given once"),
     "sort=newest": ("/sort", "not a known parameter"),
     "Limit=5": ("/Limit", "not a known parameter"),
     "limit%00=5": ("/limit\0", "not a known parameter"),
@@ -64,6 +69,10 @@ FINE = (
     "created_after=2026-01-01t00:00:00.123456789z",
     "created_after=2026-01-01T00:00:00%2B05:45&created_before=2026-01-01T00:00:00Z",
     "order=severity&status=failed&category=critical",
+    "q=%ED%A0%80",
+    "q=%ff",
+    "q=%27%20%26%20%7C%20!%20(%20:*%20%5C",
+    "q=a&order=relevance",
 )
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tocsin.errors import InvalidCursor
 from tocsin.models.notification import ProcessingStatus
+from tocsin.models.search_query import SearchQuery
 from tocsin.models.verdict import Category
 from tocsin.repositories.notification_pages import Keyset, NotificationFilter, Order
 from tocsin.services.cursors import CursorCodec
@@ -20,9 +21,20 @@ KEYSET = Keyset(UUID("018f2f6e-7c1a-7a53-9d2b-3f1f4a6c8e02"), 3)
 CODEC = CursorCodec("a" * 64)
 
 
-@given(notification_id=st.uuids(), severity=st.integers(0, 3), order=st.sampled_from(Order))
-def test_what_was_written_is_read(notification_id: UUID, severity: int, order: Order) -> None:
-    keyset = Keyset(notification_id, severity)
+@given(
+    keyset=st.builds(
+        Keyset,
+        st.uuids(),
+        st.integers(0, 3),
+        frequent=st.booleans(),
+        rank=st.floats(0, 1, width=32),
+        newest=st.uuids(),
+    ),
+    order=st.sampled_from(Order),
+)
+def test_what_was_written_is_read(keyset: Keyset, order: Order) -> None:
+    if order is not Order.RELEVANCE:
+        keyset = Keyset(keyset.id, keyset.severity, keyset.frequent)
 
     assert CODEC.decode(CODEC.encode(keyset, WANTED, order), WANTED, order) == keyset
 
@@ -37,6 +49,7 @@ def test_what_was_written_is_read(notification_id: UUID, severity: int, order: O
         replace(WANTED, min_confidence=0.5),
         replace(WANTED, created_after=datetime(2026, 1, 1, tzinfo=UTC)),
         replace(WANTED, created_before=datetime(2026, 1, 1, tzinfo=UTC)),
+        replace(WANTED, search=SearchQuery.parse("words")),
     ],
     ids=str,
 )

@@ -31,6 +31,7 @@ from sqlalchemy import (
 from tocsin.models.epoch import Epoch
 from tocsin.models.inbox import Inbox
 from tocsin.models.notification import Notification, ProcessingStatus, Severity, first_id_after, first_id_at
+from tocsin.models.search_query import SearchQuery
 from tocsin.models.verdict import Category
 from tocsin.repositories.handle import Handle
 from tocsin.repositories.inboxes import Clock
@@ -43,16 +44,20 @@ _TABLE: Final = cast("Table", Notification.__table__)
 
 
 class Order(enum.StrEnum):
-    """How a listing is sorted; ties of severity go newest first."""
+    """How a listing is sorted; ties go newest first. Relevance is an order of what a search finds."""
 
     NEWEST = "newest"
     OLDEST = "oldest"
     SEVERITY = "severity"
+    RELEVANCE = "relevance"
 
 
 @dataclass(frozen=True, slots=True)
 class NotificationFilter:
-    """What a listing shows; None means no restriction. Both times are exclusive."""
+    """What a listing shows; None means no restriction. Both times are exclusive.
+
+    A search is no condition on notifications, but where they are sought: see `tocsin.services.search_pages`.
+    """
 
     user_id: UUID | None = None
     category: Category | None = None
@@ -61,14 +66,22 @@ class NotificationFilter:
     min_confidence: float | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    search: SearchQuery | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Keyset:
-    """Where a page ended."""
+    """Where a page ended.
+
+    That of a search has more: ``frequent`` says that it found too much to be looked up by its words; and by relevance
+    it ended at ``rank``, a number of 32 bits, among notifications up to the ``newest`` of when it began.
+    """
 
     id: UUID
     severity: int
+    frequent: bool = False
+    rank: float = 0
+    newest: UUID | None = None
 
 
 def restrictions(wanted: NotificationFilter) -> dict[str, Any]:
@@ -95,6 +108,7 @@ _CONDITIONS: Final[dict[str, ColumnElement[bool]]] = {
     "least_confidence": Notification.confidence >= bindparam("least_confidence"),
     "first_id": Notification.id >= bindparam("first_id"),
     "end_id": Notification.id < bindparam("end_id"),
+    "newest_id": Notification.id <= bindparam("newest_id"),
     "read": Notification.read_at.is_not(None),
     "unread": Notification.read_at.is_(None),
 }
@@ -118,7 +132,7 @@ def ordering(
     return [key.nulls_last() for key in keys] if of_inbox else keys
 
 
-_AFTER: Final[dict[Order, ColumnElement[bool]]] = {
+AFTER: Final[dict[Order, ColumnElement[bool]]] = {
     Order.NEWEST: Notification.id < bindparam("after_id"),
     Order.OLDEST: Notification.id > bindparam("after_id"),
     Order.SEVERITY: tuple_(Notification.severity, Notification.id)
@@ -132,7 +146,7 @@ def page_statement(names: frozenset[str], order: Order, *, later: bool) -> Selec
     """Return the SQL of a page under the restrictions ``names``; of a ``later`` one, what follows a `Keyset`."""
     terms = conditions(names)
     if later:
-        terms.append(_AFTER[order])
+        terms.append(AFTER[order])
     keys = ordering(order, of_inbox="of_user" in names)
     return select(*SHOWN).where(*terms).order_by(*keys).limit(bindparam("limit", type_=Integer))
 

@@ -30,6 +30,7 @@ from tocsin.repositories.notification_pages import NotificationPageRepository
 from tocsin.repositories.notification_search import NotificationSearchRepository
 from tocsin.repositories.notifications import NotificationRepository
 from tocsin.repositories.search_backfill import SearchBackfillRepository
+from tocsin.repositories.search_pages import SearchPageRepository
 from tocsin.repositories.stream_reads import StreamReadRepository
 from tocsin.telemetry import DATABASE_FAILURES, TRANSACTIONS_REPEATED
 
@@ -73,6 +74,7 @@ class UnitOfWork:
         self.bulk = NotificationBulkRepository(handle)
         self.search = NotificationSearchRepository(handle)
         self.search_backfill = SearchBackfillRepository(handle)
+        self.search_pages = SearchPageRepository(handle)
         self.inboxes = InboxRepository(handle)
         self.intake = IntakeRepository(handle)
         self.stream_reads = StreamReadRepository(handle)

@@ -9,17 +9,17 @@ from uuid import UUID
 from tocsin.errors import InvalidPosition
 from tocsin.models.api_key import Scope
 from tocsin.models.inbox import Inbox
-from tocsin.repositories.notification_pages import NotificationFilter
+from tocsin.repositories.notification_pages import Keyset, NotificationFilter, Order
 from tocsin.repositories.notification_rows import NotificationRow
 from tocsin.repositories.unit_of_work import Database, UnitOfWork
 from tocsin.services.access import Caller
 from tocsin.services.ports import Clock
 from tocsin.services.positions import Position
+from tocsin.services.search_pages import SearchPages
 from tocsin.services.turnstile import Turnstile
 
 MAX_CHANGES: Final = 1_000
 _STEP: Final = 1_000
-_FIRST_ID: Final = UUID(int=0)
 _BULK_SECONDS: Final = 10.0
 
 
@@ -80,9 +80,10 @@ class BulkChange:
 class InboxService:
     """Use cases of a whole inbox."""
 
-    def __init__(self, database: Database, turnstile: Turnstile, clock: Clock) -> None:
+    def __init__(self, database: Database, turnstile: Turnstile, search: SearchPages, clock: Clock) -> None:
         self._database = database
         self._turnstile = turnstile
+        self._search = search
         self._clock = clock
 
     async def overview(self, caller: Caller, user_id: UUID) -> InboxOverview:
@@ -121,17 +122,28 @@ class InboxService:
         wanted = replace(wanted, read=None)
         version = await self._version_of(up_to)
         deadline = time.monotonic() + _BULK_SECONDS
-        changed, ids, more = 0, [_FIRST_ID], True
+        changed, after, more = 0, None, True
         while more and time.monotonic() < deadline:
-            ids = await self._unread(wanted, version, ids[-1])
+            ids, after = await self._unread(wanted, version, after)
             changed += await self._mark_read(user_id, ids, wanted, version) if ids else 0
-            more = len(ids) == _STEP
+            more = after is not None
         clocks = await self._database.read(lambda uow: uow.inboxes.clocks([user_id]))
         return BulkChange(changed, clocks[user_id].version, complete=not more)
 
-    async def _unread(self, wanted: NotificationFilter, up_to: int | None, after: UUID) -> list[UUID]:
+    async def _unread(
+        self, wanted: NotificationFilter, up_to: int | None, after: Keyset | None
+    ) -> tuple[Sequence[UUID], Keyset | None]:
+        """Return the unread ones of the step that follows ``after``, and where it ends if it is not the last."""
         async with self._turnstile.passage():
-            return await self._database.read(lambda uow: uow.bulk.unread(wanted, up_to, after, _STEP))
+            if wanted.search is None:
+                last = after.id if after else None
+                ids = await self._database.read(lambda uow: uow.bulk.unread(wanted, up_to, last, _STEP))
+                return ids, Keyset(ids[-1], 0) if len(ids) == _STEP else None
+            unread = replace(wanted, read=False)
+            found = await self._database.snapshot(
+                lambda uow: self._search.find(uow, unread, Order.OLDEST, after, _STEP)
+            )
+            return found.ids, found.end
 
     async def _version_of(self, up_to: str | None) -> int | None:
         if up_to is None:

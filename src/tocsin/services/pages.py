@@ -12,14 +12,16 @@ from uuid import UUID
 
 from tocsin import __version__
 from tocsin.coalescer import Coalescer
+from tocsin.errors import FieldError, SearchMissing
 from tocsin.models.api_key import Scope
 from tocsin.repositories.inboxes import Clock
 from tocsin.repositories.notification_pages import Keyset, NotificationFilter, Order
 from tocsin.repositories.notification_rows import NotificationRow
-from tocsin.repositories.unit_of_work import Database
+from tocsin.repositories.unit_of_work import Database, UnitOfWork
 from tocsin.services.access import Caller, InboxCaller
 from tocsin.services.cursors import CursorCodec, canonical
 from tocsin.services.ports import PageCache
+from tocsin.services.search_pages import SearchPages
 from tocsin.services.turnstile import Turnstile
 from tocsin.telemetry import BATCH_ITEMS
 
@@ -39,7 +41,8 @@ class PageQuery:
     @property
     def cacheable(self) -> bool:
         """Whether others are likely to ask for the very same page."""
-        return self.cursor is None and self.wanted.created_after is None and self.wanted.created_before is None
+        wanted = self.wanted
+        return (self.cursor, wanted.created_after, wanted.created_before, wanted.search) == (None,) * 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +67,14 @@ class RenderedPage:
 class PageService:
     """Lists notifications."""
 
-    def __init__(self, database: Database, cache: PageCache, cursors: CursorCodec, turnstile: Turnstile) -> None:
+    def __init__(
+        self, database: Database, cache: PageCache, cursors: CursorCodec, turnstile: Turnstile, search: SearchPages
+    ) -> None:
         self._database = database
         self._cache = cache
         self._cursors = cursors
         self._turnstile = turnstile
+        self._search = search
         self._clocks: Coalescer[UUID, Clock] = Coalescer(
             self._read_clocks,
             max_batch=_MAX_WAITING,
@@ -83,8 +89,12 @@ class PageService:
 
         Raises:
             InvalidCursor: the cursor belongs to another listing.
+            SearchMissing: it is to be by relevance, and nothing is searched.
         """
         wanted = query.wanted
+        if query.order is Order.RELEVANCE and wanted.search is None:
+            found = FieldError("/order", "relevance is an order of what a search finds; add q", "query")
+            raise SearchMissing([found])
         if wanted.user_id is None:
             caller.require(Scope.READ)
             return RenderedPage(render(await self._read_across(query)), None)
@@ -96,27 +106,45 @@ class PageService:
             return RenderedPage(None, _etag(key))
         if query.cacheable and (body := await self._cache.get(key)) is not None:
             return RenderedPage(body, _etag(key))
-        return await self._render(caller, query, render)
+        return await self._render(caller, query, wanted.user_id, render)
 
-    async def _render(self, caller: Caller, query: PageQuery, render: Render) -> RenderedPage:
-        after = self._after(query)
+    async def _render(self, caller: Caller, query: PageQuery, user_id: UUID, render: Render) -> RenderedPage:
         async with self._turnstile.passage():
-            clock, found = await self._database.read(
-                lambda uow: uow.pages.page_of_inbox(query.wanted, query.order, after, query.limit + 1)
-            )
+            clock, page = await self._read_inbox(query, user_id)
         key = _key(clock, caller, query)
-        body = render(self._page(query, found))
+        body = render(page)
         if query.cacheable and len(body) <= _MAX_CACHED_BYTES:
             await self._cache.set(key, body)
         return RenderedPage(body, _etag(key))
 
+    async def _read_inbox(self, query: PageQuery, user_id: UUID) -> tuple[Clock, Page]:
+        after = self._after(query)
+        if query.wanted.search is None:
+            clock, found = await self._database.read(
+                lambda uow: uow.pages.page_of_inbox(query.wanted, query.order, after, query.limit + 1)
+            )
+            return clock, self._page(query, found)
+
+        async def work(uow: UnitOfWork) -> tuple[Clock, Page]:
+            return (await uow.inboxes.clocks([user_id]))[user_id], await self._find(uow, query, after)
+
+        return await self._database.snapshot(work)
+
     async def _read_across(self, query: PageQuery) -> Page:
         after = self._after(query)
         async with self._turnstile.passage():
+            if query.wanted.search is not None:
+                return await self._database.snapshot(lambda uow: self._find(uow, query, after))
             found = await self._database.read(
                 lambda uow: uow.pages.page(query.wanted, query.order, after, query.limit + 1)
             )
         return self._page(query, found)
+
+    async def _find(self, uow: UnitOfWork, query: PageQuery, after: Keyset | None) -> Page:
+        found = await self._search.find(uow, query.wanted, query.order, after, query.limit)
+        rows = await uow.notifications.rows(found.ids) if found.ids else {}
+        end = self._cursors.encode(found.end, query.wanted, query.order) if found.end else None
+        return Page([rows[notification_id] for notification_id in found.ids], end)
 
     def _page(self, query: PageQuery, found: Sequence[NotificationRow]) -> Page:
         page = found[: query.limit]

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from tocsin.models.notification import DATA_MAX_BYTES, IDEMPOTENCY_KEY_MAX, LINK_MAX, SOURCE_MAX, TEXT_MAX, TITLE_MAX
+from tocsin.models.search_query import QUERY_MAX
 
 _MAX_DEPTH: Final = 32
 _MAX_MEMBERS: Final = 32
@@ -55,6 +56,13 @@ def _text(value: str) -> str:
     if not _VISIBLE.search(value):
         raise ValueError("must not be blank")
     return _storable(value)
+
+
+def _search(value: str) -> str:
+    value = _text(value.strip())
+    if len(value) > QUERY_MAX:
+        raise ValueError(f"must have at most {QUERY_MAX} characters; this has {len(value)}")
+    return value
 
 
 def _storable(value: str) -> str:
@@ -203,6 +211,16 @@ IdempotencyKey = Annotated[
         description="Your own name for this call: repeated with the same key, it is made once.",
     ),
     AfterValidator(_key),
+]
+Search = Annotated[
+    str,
+    Field(
+        json_schema_extra={"minLength": 1, "maxLength": QUERY_MAX, **_NOT_BLANK},
+        description='Words in title, text and source, in any form and in English or Russian. All must be there; `"…"` '
+        "in this order, `-word` must not, `or` between two means either; the last word may be unfinished.",
+        examples=["payment failed"],
+    ),
+    AfterValidator(_search),
 ]
 UtcTime = Annotated[AwareDatetime, BeforeValidator(_time), AfterValidator(_utc)]
 Confidence = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]

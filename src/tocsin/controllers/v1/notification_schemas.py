@@ -17,11 +17,13 @@ from tocsin.controllers.v1.fields import (
     Input,
     Link,
     Number,
+    Search,
     Source,
     Title,
     UtcTime,
 )
 from tocsin.models.notification import ProcessingStatus
+from tocsin.models.search_query import SearchQuery
 from tocsin.models.verdict import Category
 from tocsin.repositories.notification_pages import NotificationFilter, Order
 from tocsin.repositories.notification_rows import NotificationRow
@@ -169,6 +171,7 @@ class StatusOut(BaseModel):
 
 
 class _Selection(Input):
+    q: Search | None = None
     category: Category | None = None
     status: ProcessingStatus | None = Field(None, description="Processing status.")
     created_after: UtcTime | None = Field(None, description="Exclusive.", examples=["2026-01-01T00:00:00Z"])
@@ -185,7 +188,10 @@ class ListQuery(_Selection):
     read: bool | None = Field(None, description="Only read, or only unread ones.")
     limit: int = Field(20, ge=1, le=100)
     cursor: str | None = Field(None, max_length=200, description="From `next_cursor`, with the same filters and order.")
-    order: Order = Field(Order.NEWEST, description="`severity` is worst first: critical, warning, not judged, info.")
+    order: Order = Field(
+        Order.NEWEST,
+        description="`severity` is worst first: critical, warning, not judged, info. `relevance` needs `q`.",
+    )
 
     def filter(self, user_id: UUID | None) -> NotificationFilter:
         """Return the filter, for ``user_id``."""
@@ -197,6 +203,7 @@ class ListQuery(_Selection):
             min_confidence=self.min_confidence,
             created_after=self.created_after,
             created_before=self.created_before,
+            search=SearchQuery.parse(self.q) if self.q else None,
         )
 
 
@@ -220,6 +227,7 @@ class MarkRead(_Selection):
             min_confidence=self.min_confidence,
             created_after=self.created_after,
             created_before=self.created_before,
+            search=SearchQuery.parse(self.q) if self.q else None,
         )
 
 
