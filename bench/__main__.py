@@ -9,7 +9,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import analysing, creating, plan, reading, scaling, starting
+from bench import analysing, creating, plan, reading, scaling, searching, starting
 from bench.lab import Lab, open_lab
 from bench.plan import Plan
 from bench.report import Row, print_heading, print_rows, write_json
@@ -19,6 +19,7 @@ Measure = Callable[[Lab, Plan], Awaitable[list[Row]]]
 _PARTS: dict[str, tuple[str, Measure]] = {
     "create": ("Taking notifications in", creating.measure),
     "read": ("Reading, 32 connections, 10 000 rows", reading.measure),
+    "search": ("Searching, 1 connection", searching.measure),
     "analysis": ("Analysing", analysing.measure),
     "scale": ("Size, 1 connection", scaling.measure),
     "start": ("Starting", starting.measure),

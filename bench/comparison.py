@@ -27,7 +27,7 @@ class Subject:
     status: int = 200
     connections: int = 32
     operations: int = 1
-    check: Callable[[bytes], None] = lambda body: None
+    check: Callable[[bytes], object] = lambda body: None
 
 
 @dataclass(slots=True)

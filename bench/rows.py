@@ -5,6 +5,10 @@ from uuid import UUID
 
 import asyncpg
 
+from tocsin.repositories.engine import open_engine
+from tocsin.repositories.unit_of_work import Database
+from tocsin.services.search_upkeep import SearchUpkeep
+
 _BEGAN_MS = 1_760_000_000_000
 _USER = 0x4000_8000_000000000000
 _ID = "(lpad(to_hex({began} + i), 12, '0') || '7' || '000' || '8' || lpad(to_hex(i), 15, '0'))::uuid"
@@ -65,5 +69,19 @@ async def fill(url: str, *blocks: Block) -> None:
         for index in indexes:
             await connection.execute(index["indexdef"])
         await connection.execute(_COUNT)
+    finally:
+        await connection.close()
+
+
+async def make_searchable(url: str) -> None:
+    """Write the words of all rows, as workers do after an upgrade from a release without a search."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute("INSERT INTO search_backfill (before) VALUES ('ffffffff-ffff-ffff-ffff-ffffffffffff')")
+        async with open_engine(url, application="bench") as engine:
+            upkeep = SearchUpkeep(Database(engine))
+            while await connection.fetchval("SELECT count(*) FROM search_backfill"):
+                await upkeep.backfill()
+            await upkeep.merge_index()
     finally:
         await connection.close()
