@@ -11,7 +11,7 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from tocsin.controllers import rate_limits
+from tocsin.controllers import rate_limits, security_headers
 from tocsin.controllers.problems import body_too_large, problem_response
 from tocsin.controllers.socket_edge import SocketExchange
 from tocsin.telemetry import REQUEST_SECONDS, REQUESTS, bind_request_id
@@ -118,7 +118,7 @@ class _Exchange:
             self._status = message["status"]
             headers = MutableHeaders(scope=message)
             headers["X-Request-ID"] = self._request_id
-            headers["X-Content-Type-Options"] = "nosniff"
+            headers.raw.extend(security_headers.missing(headers.raw))
             headers.raw.extend(rate_limits.headers(self._scope))
         elif self._is_head and message["type"] == "http.response.body":
             if self._is_complete:

@@ -12,6 +12,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from tocsin.controllers import security_headers
 from tocsin.controllers.connections import ConnectionWatch
 from tocsin.controllers.problems import problem_response
 from tocsin.controllers.v1.stream_socket import HANG_UP
@@ -216,7 +217,8 @@ class HttpProtocol(HttpToolsProtocol):
         bind_request_id(request_id)
         headers = {"X-Request-ID": request_id, "Connection": "close", **(more or {})}
         response = problem_response("", status, code, detail, headers=headers)
-        head = STATUS_LINE[status] + b"".join(b"%s: %s\r\n" % header for header in response.raw_headers)
+        fields = [*response.raw_headers, *security_headers.missing(response.raw_headers)]
+        head = STATUS_LINE[status] + b"".join(b"%s: %s\r\n" % field for field in fields)
         self.transport.write(b"".join((head, b"\r\n", bytes(response.body))))
         self.transport.write_eof()
         self.loop.call_later(_LINGER_SECONDS, self.transport.close)

@@ -7,6 +7,7 @@ import structlog
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from tocsin.controllers import security_headers
 from tocsin.controllers.problems import problem_response
 from tocsin.telemetry import bind_request_id
 
@@ -59,7 +60,7 @@ class SocketExchange:
                 self._status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = self._request_id
-                headers["X-Content-Type-Options"] = "nosniff"
+                headers.raw.extend(security_headers.missing(headers.raw))
             case "websocket.close" if not self._status:
                 await self._refuse(404, "not_found", "There is no WebSocket at this path.")
                 return

@@ -8,6 +8,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.exceptions import HeaderLineTooLong, RequestLineTooLong, TooManyHeaders
 from websockets.http11 import Request
 
+from tocsin.controllers import security_headers
 from tocsin.controllers.problems import problem_response
 from tocsin.controllers.v1.stream_socket import HANG_UP
 from tocsin.errors import TooSlow
@@ -31,8 +32,9 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         if error is not None and not self.handshake_initiated and not self.transport.is_closing():
             status, code = (431, "headers_too_large") if isinstance(error, _TOO_LARGE) else (400, "malformed_request")
             response = problem_response("", status, code, f"The handshake cannot be read: {error}.")
-            headers = b"".join(b"%s: %s\r\n" % header for header in response.raw_headers)
-            head = STATUS_LINE[status] + headers + b"connection: close\r\n\r\n"
+            fields = [*response.raw_headers, *security_headers.missing(response.raw_headers)]
+            head = STATUS_LINE[status] + b"".join(b"%s: %s\r\n" % field for field in fields)
+            head += b"connection: close\r\n\r\n"
             self.transport.write(head + bytes(response.body))
             self.transport.close()
 
