@@ -9,6 +9,7 @@ import pytest
 
 from tests.fixtures.calls import INBOXES, NOTIFICATIONS, PROBLEM, draft
 from tests.fixtures.live import LiveServer
+from tests.fixtures.streams import HANDSHAKE
 from tests.waiting import until_blocking
 
 BODY = json.dumps(draft()).encode()
@@ -147,3 +148,115 @@ def test_a_tunnel_is_refused(live_server: LiveServer) -> None:
 
     assert said.startswith(b"HTTP/1.1 400 ")
     assert said.count(b"x-request-id: ") == 1
+
+
+WEBSOCKET = HANDSHAKE.encode()
+STREAM = f"{INBOXES}/018f2f6e-7c1a-7a53-9d2b-3f1f4a6c8e01/stream"
+
+
+def status_of(it: socket.socket) -> int:
+    """Return the status of what is answered first."""
+    said = b""
+    while b"\r\n\r\n" not in said:
+        part = it.recv(4_096)
+        assert part, "the server hung up"
+        said += part
+    return int(said.split()[1])
+
+
+def handshake(server: LiveServer, *, line: str = f"GET {STREAM}", more: bytes = WEBSOCKET) -> bytes:
+    return head(server, line, more, b"")
+
+
+def test_a_websocket_is_opened(live_server: LiveServer) -> None:
+    with open_to(live_server) as it:
+        it.sendall(handshake(live_server))
+        assert status_of(it) == 101
+
+
+@pytest.mark.parametrize("cut", [b"GET /api", b"Upg", b"Sec-WebSocket-Key: dGhl", b"\r\n\r"])
+def test_its_handshake_may_come_in_pieces(live_server: LiveServer, cut: bytes) -> None:
+    asks = handshake(live_server)
+    at = asks.index(cut) + len(cut)
+    with open_to(live_server) as it, open_to(live_server) as other:
+        it.sendall(asks[:at])
+        other.sendall(head(live_server, "GET /livez", b"", b""))
+        assert answer(other).status == 200
+        it.sendall(asks[at:])
+        assert status_of(it) == 101
+
+
+def test_it_may_follow_an_answered_request_on_the_same_connection(live_server: LiveServer) -> None:
+    with open_to(live_server) as it:
+        it.sendall(head(live_server, "GET /livez", b"", b""))
+        assert answer(it).status == 200
+        it.sendall(handshake(live_server))
+        assert status_of(it) == 101
+
+
+def test_on_the_heels_of_a_request_it_is_refused(live_server: LiveServer) -> None:
+    with open_to(live_server) as it:
+        it.sendall(head(live_server, "GET /livez", b"", b"") + handshake(live_server))
+        said = all_of(it)
+
+    assert b"HTTP/1.1 400 " in said
+    assert b"HTTP/1.1 101 " not in said
+
+
+@pytest.mark.parametrize(
+    ("asks", "expected"),
+    [
+        (WEBSOCKET.replace(b"Version: 13", b"Version: 8"), 426),
+        (WEBSOCKET.replace(b"dGhlIHNhbXBsZSBub25jZQ==", b"short"), 426),
+        (WEBSOCKET.replace(b"dGhlIHNhbXBsZSBub25jZQ==", b"not base64, by no means!"), 426),
+        (WEBSOCKET.replace(b"Sec-WebSocket-Key", b"X-Key"), 426),
+        (WEBSOCKET.replace(b"Connection: Upgrade", b"Connection: close"), 426),
+        (WEBSOCKET + b"Upgrade: h2c\r\n", 426),
+        (WEBSOCKET + b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", 426),
+        (WEBSOCKET + b"Transfer-Encoding: chunked\r\n", 426),
+    ],
+)
+def test_what_is_no_handshake_is_served_in_http(live_server: LiveServer, asks: bytes, expected: int) -> None:
+    with open_to(live_server) as it:
+        it.sendall(handshake(live_server, more=asks))
+        assert status_of(it) == expected
+
+
+def test_a_post_that_asks_for_a_websocket_is_a_post(live_server: LiveServer) -> None:
+    with open_to(live_server) as it:
+        it.sendall(head(live_server, more=WEBSOCKET) + BODY)
+        assert answer(it).status == 201
+        it.sendall(handshake(live_server, line=f"POST {STREAM}"))
+        assert answer(it).status == 405
+
+
+def test_what_comes_with_a_handshake_is_not_taken_for_a_request(live_server: LiveServer) -> None:
+    path = f"{INBOXES}/{uuid4()}"
+    with open_to(live_server) as it:
+        it.sendall(handshake(live_server) + head(live_server, f"GET {path}", b"", b"")[:-1])
+        said = it.recv(65_536)
+
+    # It is served in HTTP, in which what follows is the begin of another request.
+    assert said.startswith(b"HTTP/1.1 426 ")
+    assert path not in live_server.log.read_text()
+
+
+def test_there_is_a_websocket_at_no_other_path(live_server: LiveServer) -> None:
+    for path in ("/", "/livez", NOTIFICATIONS, f"{INBOXES}/{uuid4()}/events", "/nothing"):
+        with open_to(live_server) as it:
+            it.sendall(handshake(live_server, line=f"GET {path}"))
+            said = all_of(it)
+
+        assert said.startswith(b"HTTP/1.1 404 "), path
+        assert PROBLEM.encode() in said
+        assert said.count(b"x-request-id: ") == 1
+
+
+@pytest.mark.parametrize("more", [b"X-Large: " + b"x" * 10_000 + b"\r\n", b"X-Many: 1\r\n" * 200])
+def test_a_handshake_with_large_headers_is_refused_and_not_left_waiting(live_server: LiveServer, more: bytes) -> None:
+    with open_to(live_server) as it:
+        it.sendall(handshake(live_server, more=WEBSOCKET + more))
+        said = all_of(it)
+
+    assert said.startswith(b"HTTP/1.1 431 ")
+    assert b'"headers_too_large"' in said

@@ -37,7 +37,7 @@ class HttpProtocol(HttpToolsProtocol):
     _refused = False
     _asks_to_upgrade = False
     _is_between_requests = True
-    _ends_with_head = False
+    _tail = b""
     _in_head = True
     _head_received = 0
     _head_parsed = 0
@@ -81,7 +81,7 @@ class HttpProtocol(HttpToolsProtocol):
     def _is_handshake(self) -> bool:
         """Whether the head that is complete now opens a WebSocket, and nothing else is going on here."""
         version, method = self.parser.get_http_version(), self.parser.get_method()
-        return self._ends_with_head and not self._is_serving and _is_handshake(version, method, self.headers)
+        return self._tail == b"\r\n\r\n" and not self._is_serving and _is_handshake(version, method, self.headers)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Begin a connection, if there is room for one more."""
@@ -106,7 +106,7 @@ class HttpProtocol(HttpToolsProtocol):
         if self._in_head:
             self._head_received += len(data)
         # Else there is more than a handshake, which has no body, and after which the client must wait for the answer.
-        self._ends_with_head = data.endswith(b"\r\n\r\n")
+        self._tail = data[-4:] if len(data) > 3 else (self._tail + data)[-4:]
         super().data_received(_without_upgrade(data) if self._is_between_requests else data)
         # A header without an end is not told of by the parser.
         if self._head_is_too_large and not self._refused:

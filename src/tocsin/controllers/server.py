@@ -20,7 +20,7 @@ from tocsin.controllers.connections import ConnectionWatch, Patience
 from tocsin.controllers.protocol import HttpProtocol
 from tocsin.controllers.socket_protocol import SocketProtocol
 from tocsin.errors import ConfigurationError
-from tocsin.settings import Settings
+from tocsin.settings import ApiSettings, Settings
 from tocsin.telemetry import CONNECTIONS, introduce
 
 _BACKLOG = 2048
@@ -67,11 +67,19 @@ def run_server(settings: Settings, host: str, port: int) -> None:
     introduce("api")
     if settings.tracing.enabled:
         tracing.switch_on("api")
-    options = settings.api
+    listener = listen(host, port)
+    app = create_app(open_resources(settings), settings.api.max_body_bytes, settings.api.cors_origins)
+    # When all is done, uvicorn raises the signal again, for whoever handled it before. An orderly stop is a success.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with listener:
+        _log.info("api_listening", host=host, port=listener.getsockname()[1])
+        build_server(app, settings.api).run(sockets=[listener])
+
+
+def build_server(app: FastAPI, options: ApiSettings) -> uvicorn.Server:
+    """Return what serves ``app``, which `create_app` made."""
     patience = Patience(options.head_timeout, options.body_timeout, options.read_timeout)
     watch = ConnectionWatch(patience, _allow_connections(options.max_connections))
-    listener = _listen(host, port)
-    app = create_app(open_resources(settings), options.max_body_bytes, options.cors_origins)
     config = uvicorn.Config(
         app,
         loop="uvloop",
@@ -89,11 +97,29 @@ def run_server(settings: Settings, host: str, port: int) -> None:
         timeout_keep_alive=options.keep_alive,  # type: ignore[arg-type]  # a timer takes fractions
         timeout_graceful_shutdown=round(options.graceful_timeout),
     )
-    # When all is done, uvicorn raises the signal again, for whoever handled it before. An orderly stop is a success.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with listener:
-        _log.info("api_listening", host=host, port=listener.getsockname()[1])
-        _Server(config, app, watch).run(sockets=[listener])
+    return _Server(config, app, watch)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens there.
+
+    Raises:
+        ConfigurationError: the address cannot be listened on.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        # Connections inherit it (RFC 5482). Else a client who vanished while it was sent something is kept for a
+        # quarter of an hour.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
+    try:
+        listener.bind((host, port))
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
+    return listener
 
 
 def _allow_connections(wanted: int) -> int:
@@ -110,20 +136,3 @@ def _allow_connections(wanted: int) -> int:
     if allowed < wanted:
         _log.warning("fewer_connections", allowed=allowed, wanted=wanted, files=soft)
     return allowed
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        # Connections inherit it (RFC 5482). Else a client who vanished while it was sent something is kept for a
-        # quarter of an hour.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
-    try:
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise ConfigurationError(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
-    return listener
