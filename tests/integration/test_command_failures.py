@@ -12,14 +12,13 @@ from uuid import uuid4
 import pytest
 import typer
 
-from tests.fixtures.commands import TOCSIN, WITHIN, environment, tocsin, within
+from tests.fixtures.commands import TOCSIN, WITHIN, environment, within
 from tests.fixtures.live import LiveServer
 from tocsin.cli import calling
 from tocsin.cli.connection import Connection
 from tocsin.client import TocsinClient
 from tocsin.client.errors import ClientError, Problem, StreamRefused, Unreachable
 from tocsin.client.retries import RetryPolicy
-from tocsin.embedded.ports import find_free_port
 
 pytestmark = pytest.mark.timeout(120)
 HASTY = RetryPolicy(deadline=0.2, attempt=0.2, first_delay=0.01, longest_delay=0.01)
@@ -217,16 +216,19 @@ def test_elsewhere_there_is_no_demo_inbox(live_server: LiveServer) -> None:
     assert "say whose inbox is meant" in done.stderr
 
 
-def test_what_ran_here_and_is_gone_cannot_be_reached(tmp_path: Path) -> None:
-    folder = write_status(
-        tmp_path / "data", url=f"http://127.0.0.1:{find_free_port('127.0.0.1')}", service_key="tcs_old"
-    )
-
-    done = tocsin("inbox", "--data-dir", folder, variables={})
+def test_what_cannot_be_written_is_told(here: dict[str, str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [TOCSIN, "send", "x"],
+            env=environment(here),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=WITHIN,
+            check=False,
+        )
 
     assert done.returncode == 5
-    assert "cannot be reached" in done.stderr
-    assert "tcs_old" not in done.stderr
+    assert done.stderr == b"tocsin: cannot write to standard output: No space left on device\n"
 
 
 def test_a_key_is_shown_by_no_help() -> None:

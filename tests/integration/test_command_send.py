@@ -1,5 +1,6 @@
 """``tocsin send`` as a process, against the real service."""
 
+import asyncio
 import json
 import subprocess
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from tests.fixtures.commands import TOCSIN, WITHIN, Terminal, environment, tocsin, within
 from tests.fixtures.live import LiveServer
+from tests.fixtures.scripted_api import notification, says, scripted
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -161,3 +163,15 @@ def test_a_terminal_shows_how_far_a_file_is(here: dict[str, str], tmp_path: Path
     assert any("━" in line and line.split()[-2:-1] == ["sent"] for line in terminal.lines), terminal.lines
     assert "events.jsonl:2101: is not JSON" in " ".join(terminal.lines)
     assert terminal.lines[-1] == "2100 sent, 1 refused"
+
+
+async def test_an_analysis_that_failed_is_told_by_the_exit_code() -> None:
+    broken = notification(processing_status="failed", error="The AI refused the text.")
+    status = {name: broken[name] for name in ("id", "processing_status", "created_at", "analyzed_at", "error")}
+    over = says({**status, "tries": 1, "next_try_at": None})
+    async with scripted(says(notification(), 201), over, says(broken)) as api:
+        variables = {"TOCSIN_URL": api.url, "TOCSIN_KEY": "k", "TOCSIN_USER": str(uuid4())}
+        done = await asyncio.to_thread(tocsin, "send", "x", "--wait", variables=variables)
+
+    assert done.returncode == 1
+    assert done.stdout.split("\t")[2] == "failed"

@@ -35,6 +35,7 @@ app = typer.Typer(
     help="Tocsin: a notification service that reads every notification with an AI before a person has to.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # else every line of a docstring is one of its help
 )
 app.command()(up)
 app.command()(send)

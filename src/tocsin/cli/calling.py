@@ -1,7 +1,6 @@
 """One run of a command that calls the API, and how it ends: quietly, or with one line and an exit code."""
 
 import asyncio
-import errno
 import os
 import signal
 import sys
@@ -13,6 +12,7 @@ from typing import NoReturn, TypeVar
 import typer
 
 from tocsin.cli.connection import Connection
+from tocsin.cli.screen import OutputLostError
 from tocsin.client import TocsinClient
 from tocsin.client.errors import ClientError, Problem, StreamRefused
 from tocsin.client.retries import RetryPolicy
@@ -58,20 +58,19 @@ def run(connection: Connection, policy: RetryPolicy, use: Callable[[TocsinClient
     except ValueError as error:
         raise ConfigurationError(str(error)) from None
     try:
-        result = asyncio.run(_run(client, use))
-        sys.stdout.flush()
+        return asyncio.run(_run(client, use))
     except (ClientError, TimeoutError) as error:
         _fail(error)
     except KeyboardInterrupt:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     except asyncio.CancelledError:
         raise typer.Exit(ExitCode.TERMINATED) from None
-    except OSError as error:
-        if error.errno != errno.EPIPE and not (error.errno == errno.EIO and sys.stdout.isatty()):
-            raise
+    except OutputLostError as error:
         _forget_output()
-        raise typer.Exit(ExitCode.READER_GONE) from None
-    return result
+        if isinstance(error.__cause__, BrokenPipeError):
+            raise typer.Exit(ExitCode.READER_GONE) from None
+        complain(f"cannot write to standard output: {error}")
+        raise typer.Exit(ExitCode.UNAVAILABLE) from None
 
 
 def complain(text: str) -> None:

@@ -23,7 +23,18 @@ def make_console(*, stderr: bool = False) -> Console:
     return console
 
 
+class OutputLostError(Exception):
+    """Standard output takes no more; the cause says why."""
+
+
 def write(line: str) -> None:
-    """Write one line for another program, at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
+    """Write one line for another program, at once.
+
+    Raises:
+        OutputLostError: nobody reads it, or it cannot be kept.
+    """
+    try:
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    except OSError as error:
+        raise OutputLostError(error.strerror) from error

@@ -71,7 +71,7 @@ def send_one(
         typer.Exit: its analysis failed, or what `run` raises.
     """
 
-    async def use(client: TocsinClient) -> tuple[Created, Notification | None]:
+    async def use(client: TocsinClient) -> Notification:
         created = await client.create(
             template.user_id,
             template.title if template.title is not None else make_title(text),
@@ -82,17 +82,17 @@ def send_one(
             idempotency_key=idempotency_key,
         )
         if timeout is None:
-            return created, None
-        try:
-            return created, await client.wait(created.id, timeout)
-        finally:
-            # Whoever waits no longer, for whatever reason, should know what to ask for later.
-            if is_terminal() and not as_json:
-                _announce(created)
+            _show(created, None, as_json=as_json)
+            return created
+        if is_terminal() and not as_json:
+            # Whoever stops waiting should know what to ask for later.
+            _announce(created)
+        judged = await client.wait(created.id, timeout)
+        _show(created, judged, as_json=as_json)
+        return judged
 
-    created, judged = run(connection, RetryPolicy(deadline=30), use)
-    _show(created, judged, as_json=as_json)
-    if judged is not None and judged.processing_status is ProcessingStatus.FAILED:
+    judged = run(connection, RetryPolicy(deadline=30), use)
+    if timeout is not None and judged.processing_status is ProcessingStatus.FAILED:
         raise typer.Exit(ExitCode.NOT_ALL)
 
 
