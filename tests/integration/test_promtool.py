@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from tests.fixtures.calls import create
-from tests.fixtures.monitoring import RULE_TESTS, RULES, installed
+from tests.fixtures.monitoring import PROMETHEUS, RULE_TESTS, RULES, installed
 from tocsin.telemetry import API, WORKER
 
 
@@ -20,6 +20,10 @@ def promtool(*arguments: str, standard_input: bytes = b"") -> None:
 
 def test_the_rules_are_rules() -> None:
     promtool("check", "rules", str(RULES))
+
+
+def test_the_configuration_is_one_and_finds_the_rules() -> None:
+    promtool("check", "config", str(PROMETHEUS / "prometheus.yml"))
 
 
 def test_the_rules_do_as_their_tests_say() -> None:
