@@ -7,8 +7,8 @@ Where spans go is configured by the ``OTEL_…`` variables of the OpenTelemetry 
 Off, which is the default, nothing of OpenTelemetry is imported here, and what is here does nothing.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Final, Literal
 
 from tocsin import __version__
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.trace import Tracer
 
-_NO_HEADERS: Final[dict[str, str]] = {}
+_NO_SPAN: Final = nullcontext[dict[str, str]]({})
 
 
 class _Switch:
@@ -77,12 +77,25 @@ def current_traceparent() -> str | None:
     return _outgoing().get("traceparent") if _SWITCH.tracer else None
 
 
-@contextmanager
-def analysis_span(traceparent: str | None, **attributes: str | int | None) -> Iterator[None]:
+def analysis_span(
+    traceparent: str | None, attributes: Mapping[str, str | int | None]
+) -> AbstractContextManager[dict[str, str]]:
     """Trace what is done within as a part of the trace that the job carries, or of a new one."""
-    if _SWITCH.tracer is None:
-        yield
-        return
+    return _analysis_span(_SWITCH.tracer, traceparent, attributes) if _SWITCH.tracer else _NO_SPAN
+
+
+def call_span(method: str, address: str) -> AbstractContextManager[dict[str, str]]:
+    """Trace a call of somebody else; the headers that tell him of it are what is entered.
+
+    What an error says is not told, since it may quote him.
+    """
+    return _call_span(_SWITCH.tracer, method, address) if _SWITCH.tracer else _NO_SPAN
+
+
+@contextmanager
+def _analysis_span(
+    tracer: "Tracer", traceparent: str | None, attributes: Mapping[str, str | int | None]
+) -> Iterator[dict[str, str]]:
     # Imported by `switch_on`.
     from opentelemetry.context import Context
     from opentelemetry.trace import SpanKind
@@ -90,7 +103,7 @@ def analysis_span(traceparent: str | None, **attributes: str | int | None) -> It
 
     carrier = {"traceparent": traceparent} if traceparent else {}
     told = {f"tocsin.{name}": value for name, value in attributes.items() if value is not None}
-    with _SWITCH.tracer.start_as_current_span(
+    with tracer.start_as_current_span(
         "analyse notification",
         context=TraceContextTextMapPropagator().extract(carrier, Context()),
         kind=SpanKind.CONSUMER,
@@ -98,22 +111,15 @@ def analysis_span(traceparent: str | None, **attributes: str | int | None) -> It
         record_exception=False,
         set_status_on_exception=False,
     ):
-        yield
+        yield {}
 
 
 @contextmanager
-def call_span(method: str, address: str) -> Iterator[dict[str, str]]:
-    """Trace a call of somebody else; yield the headers that tell him of it.
-
-    What an error says is not told, since it may quote him.
-    """
-    if _SWITCH.tracer is None:
-        yield _NO_HEADERS
-        return
+def _call_span(tracer: "Tracer", method: str, address: str) -> Iterator[dict[str, str]]:
     # Imported by `switch_on`.
     from opentelemetry.trace import SpanKind, StatusCode
 
-    with _SWITCH.tracer.start_as_current_span(
+    with tracer.start_as_current_span(
         method,
         kind=SpanKind.CLIENT,
         attributes={"http.request.method": method, "server.address": address},

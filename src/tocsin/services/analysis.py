@@ -142,7 +142,7 @@ class AnalysisService:
     async def _judge(self, claimed: Claimed, era: int) -> None:
         lease, began = claimed.lease, time.monotonic()
         names = {"notification_id": str(lease.notification_id), "request_id": lease.request_id, "tries": lease.tries}
-        with structlog.contextvars.bound_contextvars(**names), analysis_span(lease.traceparent, **names):
+        with structlog.contextvars.bound_contextvars(**names), analysis_span(lease.traceparent, names):
             try:
                 outcome = await self._ask(claimed, era)
                 applied = await self._store(outcome)
