@@ -15,6 +15,9 @@ PYTHON = $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3.
 UV := .tools/bin/uv
 BIN := .venv/bin
 CODE := $(wildcard src tests bench)
+SCRIPTS := src/tocsin/web
+# Deno is here for its formatter, linter and type checker; it runs nothing, and fetches nothing.
+DENO = DENO_NO_UPDATE_CHECK=1 NO_COLOR=1 $(BIN)/deno
 # Of tests; each starts servers of its own.
 PROCESSES = 2
 LOCKS := requirements.lock requirements-embedded.lock requirements-dev.lock requirements-build.lock
@@ -46,13 +49,17 @@ check: .venv/.dev ## format, lint, types, import contracts, house rules, documen
 	$(BIN)/hadolint $(wildcard Dockerfile deploy/*/Dockerfile)
 	$(BIN)/compose-lint check --quiet --skip-suppressed --strict-config --no-env --fail-on low compose.yaml
 	@if docker compose version >/dev/null 2>&1; then docker compose --profile '*' config --quiet; fi
-	$(BIN)/pytest -q tests/unit/test_house_rules.py tests/unit/test_settings.py tests/unit/test_documents.py
+	$(DENO) fmt --check $(SCRIPTS)
+	$(DENO) lint --quiet $(SCRIPTS)
+	$(DENO) check --quiet $(SCRIPTS)
+	$(BIN)/pytest -q tests/unit/test_house_rules.py tests/unit/test_script_rules.py tests/unit/test_settings.py tests/unit/test_documents.py
 	@$(MAKE) lock-check
 
 .PHONY: fix
 fix: .venv/.dev ## format, mend what the linter can mend, write .env.example and the tables of settings
 	$(BIN)/ruff check --fix --exit-zero $(CODE)
 	$(BIN)/ruff format $(CODE)
+	$(DENO) fmt --quiet $(SCRIPTS)
 	$(BIN)/python -m tests.house.env_example
 	$(BIN)/python -m tests.house.configuration
 
@@ -63,6 +70,10 @@ audit: .venv/.dev ## ask a database of vulnerabilities about every locked packag
 .PHONY: bench
 bench: .venv/.dev ## measure this build against floors measured in the same run (ARGS='--quick')
 	@exec $(BIN)/python -m bench $(ARGS)
+
+.PHONY: picture
+picture: .venv/.dev ## take the picture of the inbox in the README again
+	@$(BIN)/python -m tests.e2e.web.picture
 
 .PHONY: clean
 clean: ## remove what was installed or cached here; the data of `make up` (.data) stays

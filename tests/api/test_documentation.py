@@ -164,13 +164,6 @@ async def test_the_scripts_of_the_page_have_their_types(client: httpx2.AsyncClie
         assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
-async def test_whoever_comes_by_is_led_to_the_documentation(client: httpx2.AsyncClient) -> None:
-    response = await client.get("/", follow_redirects=True)
-
-    assert response.status_code == 200
-    assert response.request.url.path == "/docs"
-
-
 async def test_calls_with_a_limit_promise_the_headers_that_tell_of_it(document: dict[str, Any]) -> None:
     for method, path, operation in operations(document):
         limited = path.startswith(PROTECTED)

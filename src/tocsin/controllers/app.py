@@ -11,7 +11,7 @@ from starlette.types import Scope
 
 from tocsin import __version__, tracing
 from tocsin.bootstrap import Resources
-from tocsin.controllers import docs, operations, problems
+from tocsin.controllers import docs, operations, problems, web
 from tocsin.controllers.cors import sharing
 from tocsin.controllers.edge import EdgeMiddleware
 from tocsin.controllers.v1 import inboxes, notifications, streams
@@ -80,6 +80,7 @@ def create_app(
     app.router.routes.append(WebSocketRoute("/api/v1/inboxes/{user_id}/stream", StreamSocket(cors_origins)))
     app.include_router(operations.router)
     docs.install(app)
+    app.include_router(web.router)
     return app
 
 

@@ -4,7 +4,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from tocsin.controllers import problems, rate_limits
@@ -97,9 +97,3 @@ async def docs() -> Response:
 async def start() -> Response:
     """Start Swagger UI; a file of its own, so that no inline script is needed."""
     return Response(_START, media_type="text/javascript")
-
-
-@router.get("/")
-async def root() -> Response:
-    """Lead whoever comes by to the documentation."""
-    return RedirectResponse("docs")

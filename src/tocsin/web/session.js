@@ -1,0 +1,276 @@
+import { Actions } from "./actions.js";
+import { usualOrder } from "./address.js";
+import { Bell, Choice } from "./bell.js";
+import { Connection } from "./connection.js";
+import { DetailView } from "./detail-view.js";
+import { fill, h } from "./dom.js";
+import { explain, ListView } from "./list-view.js";
+import { Rows } from "./rows.js";
+import { Store } from "./store.js";
+import { Toasts } from "./toasts.js";
+import { Toolbar } from "./toolbar.js";
+import { refresh } from "./verdict.js";
+
+/**
+ * One reader at one inbox: what is known, what is shown of it, and what keeps the two together.
+ * @import { Address } from "./address.js"
+ * @import { Api, ApiError, Notification } from "./api.js"
+ * @import { Message } from "./connection.js"
+ * @import { Query } from "./rows.js"
+ * @import { Words } from "./words.js"
+ * @typedef {{root: ShadowRoot, user: string | null, words: Words, address: Address, emit: (name: string, detail?: unknown) => void}} Host
+ */
+
+const TICK = 15_000;
+/** What was judged longer ago than this (milliseconds) is no alarm any more. */
+const STALE = 600_000;
+
+export class Session {
+  /** What has the cursor. @type {string | null} */ current = null;
+  /** What is read. @type {string | null} */ opened = null;
+  /** What could not be got, to be read. */ missing = "";
+  /** Whether all are being marked read. */ marking = false;
+  bell = new Bell();
+  /** Whether single characters are commands. */ letters = new Choice("keys", true);
+  toasts = new Toasts();
+  help = h("dialog", { class: "help" });
+  /** What is to take the place of `rows`. @type {Rows | null} */ #next = null;
+  /** Why there is no connection, if that stays so. @type {ApiError | undefined} */ #stopped;
+  #arrived = 0;
+  #newest = "";
+  #counts = "";
+  #frame = 0;
+  /** @type {number | undefined} */ #ticking;
+  #end = new AbortController();
+
+  /** @param {Host} host @param {Api} api */
+  constructor(host, api) {
+    this.host = host;
+    this.words = host.words;
+    this.api = api;
+    this.actions = new Actions(this);
+    this.store = new Store(api, host.user, (id) => this.#onChange(id));
+    this.list = new ListView(this);
+    this.detail = new DetailView(this);
+    this.toolbar = new Toolbar(this);
+    this.connection = new Connection(
+      this.store,
+      (message) => this.#onMessage(message),
+      (error) => this.#onState(error),
+    );
+    const { query, opened } = host.address.read();
+    this.rows = this.#rowsFor(query);
+    this.opened = this.current = opened;
+    this.list.element.prepend(this.toolbar.filters);
+    this.panes = h("div", { class: "panes" }, this.list.element, this.detail.element);
+  }
+
+  /** What is asked for, which may not be there yet. */
+  get query() {
+    return (this.#next ?? this.rows).query;
+  }
+
+  get busy() {
+    return this.#next !== null;
+  }
+
+  /** How the connection is, as a key of words. */
+  get line() {
+    if (this.connection.state === "live") return "live";
+    if (this.#stopped && !this.#stopped.passes) return "stopped";
+    return navigator.onLine ? "connecting" : "offline";
+  }
+
+  get why() {
+    return this.#stopped ? explain(this.#stopped, this.words) : "";
+  }
+
+  start() {
+    const { root } = this.host;
+    const { signal } = this.#end;
+    const frame = h("div", { class: "inbox", part: "inbox" }, this.toolbar.header, this.panes);
+    fill(root, frame, this.toasts.element, this.toasts.aloud, this.help);
+    for (const type of ["click", "input", "change"]) {
+      root.addEventListener(type, (event) => this.actions.onEvent(event), { signal });
+    }
+    for (const type of ["online", "offline", "pageshow", "focus", "visibilitychange"]) {
+      addEventListener(type, () => this.#tick(type), { signal });
+    }
+    addEventListener("popstate", () => this.#onAddress(), { signal });
+    this.#ticking = setInterval(() => this.#tick("tick"), TICK);
+    this.begin();
+  }
+
+  stop() {
+    this.#end.abort();
+    clearInterval(this.#ticking);
+    cancelAnimationFrame(this.#frame);
+    this.connection.stop();
+    this.rows.close();
+    this.#next?.close();
+    this.list.viewport.close();
+  }
+
+  /** Learn where the inbox is, then list it and listen from there on. */
+  async begin() {
+    try {
+      await this.store.open();
+    } catch (error) {
+      this.rows.error = /** @type {ApiError} */ (error);
+      return this.#onState(this.rows.error);
+    }
+    if (this.#end.signal.aborted) return;
+    this.connection.start();
+    if (this.opened) this.fetch(this.opened);
+    this.rows.reload();
+  }
+
+  /** Show other notifications. @param {Partial<Query>} change @param {boolean} [isTyping] */
+  ask(change, isTyping = false) {
+    const query = { ...this.query, ...change };
+    if ("q" in change && (!change.q || !this.query.q)) query.order = usualOrder(query);
+    this.#load(query);
+    this.host.address.write(query, this.opened, !isTyping);
+  }
+
+  /** @param {Query} query */
+  #load(query) {
+    this.#next?.close();
+    this.#next = this.#rowsFor(query);
+    this.#next.reload();
+    this.draw();
+  }
+
+  /** @param {Query} query @returns {Rows} */
+  #rowsFor(query) {
+    const rows = new Rows(this.store, query, this.list, () => this.#onRows(rows));
+    return rows;
+  }
+
+  /** @param {Rows} rows */
+  #onRows(rows) {
+    if (rows === this.#next && !rows.loading) {
+      this.rows.close();
+      this.rows = rows;
+      this.#next = null;
+      this.list.viewport.reset();
+    }
+    if (rows === this.rows && !rows.loading) {
+      if (!this.#next) this.store.prune([...rows.ids, ...rows.held, this.opened ?? ""]);
+      for (const id of rows.ids) if (id > this.#newest) this.#newest = id;
+      this.seen();
+      if (rows.error?.code === "signed_out") this.#onState(rows.error);
+    }
+    this.schedule();
+  }
+
+  /** @param {string | null} id */
+  #onChange(id) {
+    if (id) {
+      this.rows.take(id);
+      this.#next?.take(id);
+    }
+    const { unread } = this.store;
+    const counts = JSON.stringify(unread);
+    if (counts !== this.#counts) this.host.emit("tocsin-unread", unread);
+    this.#counts = counts;
+    this.schedule();
+  }
+
+  /** @param {Message} message */
+  #onMessage(message) {
+    const one = message.notification;
+    const before = one && this.store.get(one.id);
+    this.store.apply(message);
+    const after = one && this.store.get(one.id);
+    if (after) this.#tell(after, before?.category === "critical");
+    if (message.type === "reset") this.reload();
+    this.seen();
+  }
+
+  /** Say aloud what is worth it. @param {Notification} one @param {boolean} wasCritical */
+  #tell(one, wasCritical) {
+    if (one.id > this.#newest) {
+      this.#newest = one.id;
+      this.#arrived++;
+      this.toasts.say(() => {
+        const n = this.#arrived;
+        this.#arrived = 0;
+        return `${this.words.say("inbox")}: ${this.words.say("news", { n })}`;
+      }, "news");
+    }
+    const isOld = Date.now() - Date.parse(one.analyzed_at ?? "") > STALE;
+    if (one.category !== "critical" || wasCritical || one.read_at || isOld) return;
+    this.toasts.say(`${this.words.say("critical")}: ${one.title}`, "critical");
+    this.bell.ring(one, () => this.actions.act("open", one.id));
+  }
+
+  /** Note that everything that is known is on the screen, or within a scroll of it, if that is so. */
+  seen() {
+    const { news, loaded, loading } = this.rows;
+    if (!document.hidden && !news && loaded && !loading) this.store.shown = this.store.position;
+  }
+
+  /** List anew, as far as the reader has come. */
+  reload() {
+    this.rows.reload(this.list.scroller.scrollTop > 0 ? this.list.viewport.visible.at(-1) : undefined);
+    if (this.opened) this.fetch(this.opened);
+  }
+
+  /** @param {string} id get one that may not be in the list */
+  async fetch(id) {
+    try {
+      if (this.store.merge(await this.api.call("GET", `notifications/${id}`))) this.#onChange(id);
+    } catch {
+      this.missing = id;
+      this.schedule();
+    }
+  }
+
+  /** @param {ApiError} [error] why the connection stopped */
+  #onState(error) {
+    this.#stopped = error;
+    if (error?.code === "signed_out") {
+      this.connection.stop();
+      this.host.emit("tocsin-signed-out");
+    }
+    this.schedule();
+  }
+
+  #onAddress() {
+    const { query, opened } = this.host.address.read();
+    if (JSON.stringify(query) !== JSON.stringify(this.query)) this.#load(query);
+    if (opened !== this.opened) this.actions.act(opened ? "open" : "leave", opened);
+  }
+
+  /** @param {string} type */
+  #tick(type) {
+    this.connection.wake(type);
+    if (document.hidden) return;
+    if (!this.store.position && this.rows.error?.passes) this.begin();
+    if (this.list.calm()) this.rows.settle();
+    refresh(this.host.root, this.words);
+    this.draw();
+    this.seen();
+  }
+
+  /** Draw before the next frame. */
+  schedule() {
+    this.#frame ||= requestAnimationFrame(() => this.draw());
+  }
+
+  draw() {
+    cancelAnimationFrame(this.#frame);
+    this.#frame = 0;
+    this.panes.classList.toggle("reading", this.opened !== null);
+    this.toolbar.draw();
+    this.list.draw();
+    this.detail.draw();
+    this.list.element.inert = this.isCovered;
+  }
+
+  /** Whether what is read lies over the list, as on a phone. */
+  get isCovered() {
+    return this.opened !== null && getComputedStyle(this.detail.element).position === "absolute";
+  }
+}
