@@ -27,7 +27,7 @@ def test_it_runs_all_parts_and_stops_them(start: Start) -> None:
     status = up.status
     children = up.descendants()
 
-    assert set(status) == {"url", "service_key", "pids", "database_url", "redis_url", "mock_ai_url"}
+    assert set(status) == {"url", "service_key", "inbox_url", "pids", "database_url", "redis_url", "mock_ai_url"}
     assert set(status["pids"]) == {"api", "worker", "mock-ai", "postgres", "valkey"}
     assert all(is_alive(pid) for pid in status["pids"].values())
     assert status["service_key"].startswith("tcs_")
@@ -35,6 +35,8 @@ def test_it_runs_all_parts_and_stops_them(start: Start) -> None:
     until_blocking(lambda: "Ctrl-C stops it" in up.output)
     assert f"{status['url']}/docs" in up.output
     assert status["service_key"] in up.output
+    assert status["inbox_url"] == f"{status['url']}/#token=a-token"
+    assert status["inbox_url"] in up.output
 
     assert up.interrupt() == 0
     assert not any(child.is_running() for child in children)

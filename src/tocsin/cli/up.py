@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import http.client
 import json
 import os
 import secrets
@@ -29,6 +30,7 @@ from tocsin.errors import ConfigurationError, StartFailed
 _MIGRATE, _KEYS = "migrate", "keys"
 _NAMES = (ANNOUNCER, stack.API, stack.WORKER, stack.MOCK_AI, stack.POSTGRES, stack.VALKEY, _MIGRATE, _KEYS)
 _PORT_GRACE = 1.0
+_LINK_TTL = 86_400
 
 _READY = """
   Tocsin is up.
@@ -36,8 +38,10 @@ _READY = """
     API           {url}
     Docs          {url}/docs
     Service key   {key}
+    Inbox         {inbox_url}
+                  (this link opens one inbox, for a day; keep it to yourself)
 
-  Try it:
+  Try it, with the inbox open:
 
     curl -X POST {url}/api/v1/notifications \\
       -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
@@ -130,7 +134,8 @@ class _Up:
         self._supervisor = Supervisor(console, on_change=self._write_status)
         self._stop = asyncio.Event()
         self._status = options.data_dir / "up.json"
-        self._service_key: str | None = None
+        self._service_key = ""
+        self._inbox_url = ""
         self._is_ready = False
 
     async def run(self) -> None:
@@ -165,10 +170,17 @@ class _Up:
         await self._supervisor.start(
             self._part(stack.API, "serve", host=host, port=port, path="/readyz"), self._part(stack.WORKER, "worker")
         )
+        self._inbox_url = await self._make_inbox_url()
         self._is_ready = True
         self._write_status()
         self._console.write(
-            _READY.format(url=self._addresses.url, key=self._service_key, user=DEMO_USER_ID, data_dir=self._data_dir)
+            _READY.format(
+                url=self._addresses.url,
+                key=self._service_key,
+                inbox_url=self._inbox_url,
+                user=DEMO_USER_ID,
+                data_dir=self._data_dir,
+            )
         )
 
     async def _keep_service_key(self) -> str:
@@ -182,6 +194,16 @@ class _Up:
             raise StartFailed("'tocsin keys create' did not answer with a key") from None
         write_private(path, f"{key}\n")
         return key
+
+    async def _make_inbox_url(self) -> str:
+        """Return a link that opens the demo inbox. Its token is in the fragment, which browsers send to nobody."""
+        try:
+            token = await asyncio.to_thread(
+                stack.mint_inbox_token, self._addresses, self._service_key, DEMO_USER_ID, _LINK_TTL
+            )
+        except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
+            raise StartFailed(f"the API made no token for the demo inbox ({error!r})") from error
+        return f"{self._addresses.url}/#token={token}"
 
     def _part(self, name: str, *arguments: str, host: str = "", port: int | None = None, path: str = "") -> Part:
         return stack.program_part(
@@ -205,6 +227,7 @@ class _Up:
         status = {
             "url": self._addresses.url,
             "service_key": self._service_key,
+            "inbox_url": self._inbox_url,
             "pids": self._supervisor.pids,
             "database_url": self._postgres.url,
             "redis_url": self._valkey.url,
