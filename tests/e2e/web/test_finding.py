@@ -80,3 +80,21 @@ async def test_nonsense_in_the_address_is_passed_over(reader: Reader, inbox: Inb
     await reader.open(await inbox.token(), "?category=worst&unread=maybe&order=best&open=..%2F..&x=1")
 
     await reader.shows("Report", "Payment", "Disk")
+
+
+async def test_search_finds_as_one_types_in_both_languages(reader: Reader, inbox: Inbox) -> None:
+    await fill(inbox)
+    await inbox.post("Резервная копия", "Резервные копии баз созданы.")
+    await inbox.judged(4)
+    await reader.open(await inbox.token())
+
+    await reader.search.press_sequentially("databases")
+    await reader.shows("Disk")
+    assert reader.address == "?q=databases"
+    await expect(reader.page.get_by_label("Order")).to_have_value("relevance")
+    await expect(reader.button("Mark all read")).to_have_count(0)
+    await reader.search.fill("копию")
+    await reader.shows("Резервная копия")
+    await reader.search.press("Escape")
+    await reader.shows("Резервная копия", "Report", "Payment", "Disk")
+    assert reader.address == ""
