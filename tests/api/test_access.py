@@ -64,6 +64,7 @@ async def test_every_call_is_in_the_table(client: httpx2.AsyncClient, app: FastA
         "/readyz",
         "/metrics",
         "/api/v1/inboxes/{user_id}/stream",
+        "/web/{name}",
     }
 
 
