@@ -1,5 +1,7 @@
 """What every ring may use: real servers, an empty database for each test, and the product built by its own root."""
 
+import signal
+
 # Each stands after what it imports, so that pytest rewrites the assertions of all.
 pytest_plugins = [
     "tests.fixtures.servers",
@@ -9,3 +11,8 @@ pytest_plugins = [
     "tests.fixtures.limits",
     "tests.fixtures.live",
 ]
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C end what tests start, even where a shell in the background has all its children ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -1,5 +1,6 @@
 """A real Prometheus that scrapes real processes, often."""
 
+import contextlib
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import yaml
 
 from tests.e2e.programs import WITHIN
 from tests.fixtures.monitoring import RULES, installed, shortened
-from tests.waiting import eventually
+from tests.waiting import eventually, until_blocking
 from tocsin.embedded.ports import find_free_port
 from tocsin.embedded.process import Command
 
@@ -100,7 +101,14 @@ def running(folder: Path, targets: Mapping[str, list[str]], factor: int) -> Iter
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command.launch_argv(), stdin=subprocess.DEVNULL, stdout=log, stderr=log)
     try:
+        until_blocking(lambda: _answers(address), WITHIN)
         yield f"http://{address}"
     finally:
         process.terminate()
         process.wait(30)
+
+
+def _answers(address: str) -> bool:
+    with contextlib.suppress(httpx2.TransportError):
+        return httpx2.get(f"http://{address}/-/ready").status_code == 200
+    return False

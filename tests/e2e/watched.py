@@ -23,10 +23,11 @@ from tocsin.embedded.ports import find_free_port
 FACTOR = 30
 """How much shorter everything is than in the rules: what takes five minutes there takes ten seconds here."""
 LONG_FACTOR = 120
-"""The same for alerts that look back for a day."""
+"""The same for alerts that look back for a quarter of an hour or more."""
 
 # Few connections and short patience, so that faults of a second have the consequences of faults of a minute.
 _BRITTLE = {
+    "TOCSIN_AI__CONCURRENCY": "32",
     "TOCSIN_AI__QUICK_REPEATS": "0",
     "TOCSIN_AI__TIMEOUT": "2",
     "TOCSIN_DATABASE__CONNECT_TIMEOUT": "1",
