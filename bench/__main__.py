@@ -9,7 +9,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import analysing, creating, plan, reading, scaling, searching, starting
+from bench import analysing, creating, plan, reading, scaling, searching, starting, streaming
 from bench.lab import Lab, open_lab
 from bench.plan import Plan
 from bench.report import Row, print_heading, print_rows, write_json
@@ -21,6 +21,7 @@ _PARTS: dict[str, tuple[str, Measure]] = {
     "read": ("Reading, 32 connections, 10 000 rows", reading.measure),
     "search": ("Searching, 1 connection", searching.measure),
     "analysis": ("Analysing", analysing.measure),
+    "stream": ("Live streams", streaming.measure),
     "scale": ("Size, 1 connection", scaling.measure),
     "start": ("Starting", starting.measure),
 }

@@ -42,9 +42,9 @@ async def measure(lab: Lab, plan: Plan) -> list[Row]:
 async def _measure_slow(lab: Lab, plan: Plan, shortest: float, longest: float) -> Row:
     mean = (shortest + longest) / 2
     ideal = _SLOTS / mean
-    site = await _make_site(lab)
+    site = await make_ai_site(lab)
     await _make_backlog(lab, site, round(ideal * (longest + _SETTLE + plan.analysis_window) + 3 * _SLOTS))
-    with lab.mock_ai(_ai_port(site), shortest, longest) as mock_ai, lab.worker(site) as worker:
+    with lab.mock_ai(ai_port_of(site), shortest, longest) as mock_ai, lab.worker(site) as worker:
         await until_ready(mock_ai, "/healthz")
         while (await _calls(mock_ai))["in_the_air"] < 0.9 * _SLOTS:
             worker.check_alive()
@@ -60,9 +60,9 @@ async def _measure_slow(lab: Lab, plan: Plan, shortest: float, longest: float) -
 
 
 async def _measure_fast(lab: Lab, plan: Plan, delay: float) -> Row:
-    site = await _make_site(lab)
+    site = await make_ai_site(lab)
     await _make_backlog(lab, site, plan.backlog)
-    with lab.mock_ai(_ai_port(site), delay, delay) as mock_ai:
+    with lab.mock_ai(ai_port_of(site), delay, delay) as mock_ai:
         await until_ready(mock_ai, "/healthz")
         with lab.worker(site) as worker:
             async with asyncio.timeout(_WITHIN):
@@ -81,12 +81,14 @@ async def _measure_fast(lab: Lab, plan: Plan, delay: float) -> Row:
     return Row(row.name, rate=row.rate, cpu=row.cpu, bars=bars)
 
 
-async def _make_site(lab: Lab) -> Site:
+async def make_ai_site(lab: Lab, **settings: str) -> Site:
+    """Make a site whose workers ask an AI at `ai_port_of` it."""
     url = f"http://{HOST}:{find_free_port(HOST)}/analyze"
-    return await lab.make_site(AI__URL=url, AI__CONCURRENCY=str(_SLOTS))
+    return await lab.make_site(AI__URL=url, AI__CONCURRENCY=str(_SLOTS), **settings)
 
 
-def _ai_port(site: Site) -> int:
+def ai_port_of(site: Site) -> int:
+    """Return the port of the AI of ``site``."""
     return int(site.environment["TOCSIN_AI__URL"].rpartition(":")[2].partition("/")[0])
 
 

@@ -9,7 +9,7 @@ from bench.load import drive
 from bench.plan import Plan
 from bench.processes import cpu_seconds
 
-_TRAILING = 0.05
+TRAILING = 0.05
 """What was begun for a request may end a moment after its answer: the ring, the writing of logs and WAL."""
 
 
@@ -79,5 +79,5 @@ async def _load(subject: Subject, seconds: float) -> tuple[float, list[float]]:
         subject.port, subject.requests, connections=subject.connections, seconds=seconds, status=subject.status
     )
     subject.check(sample.last_body)
-    await asyncio.sleep(_TRAILING)
+    await asyncio.sleep(TRAILING)
     return sample.seconds, sample.latencies

@@ -1,8 +1,8 @@
 """The floors: what the same server flags cost with next to nothing behind them.
 
 ``POST /bare`` reads a body and answers; ``POST /commit`` also stores one row by an ORM commit of its own, as most
-services would. The row and its table are those of the product, with every index and constraint. Run as
-``python -m bench.floors PORT DATABASE_URL``.
+services would. The row and its table are those of the product, with every index and constraint. What one WebSocket at
+``/talk`` says, all that are open hear. Run as ``python -m bench.floors PORT DATABASE_URL``.
 """
 
 import itertools
@@ -15,6 +15,8 @@ import uvicorn
 from fastapi import FastAPI, Response
 from pydantic import BaseModel
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from bench.load import HOST
 from tocsin.models.notification import Notification, ProcessingStatus, Severity, created_at_of, new_notification_id
@@ -32,6 +34,27 @@ class _Draft(BaseModel):
 
 class _Stored(BaseModel):
     id: UUID
+
+
+class _Talk:
+    """A room in which each hears what anybody says."""
+
+    def __init__(self) -> None:
+        self._sockets: set[WebSocket] = set()
+
+    async def __call__(self, socket: WebSocket) -> None:
+        await socket.accept()
+        await socket.send_text("Welcome.")
+        self._sockets.add(socket)
+        try:
+            while True:
+                text = await socket.receive_text()
+                for listener in list(self._sockets):
+                    await listener.send_text(text)
+        except WebSocketDisconnect:
+            pass
+        finally:
+            self._sockets.discard(socket)
 
 
 def create_app(database_url: str) -> FastAPI:
@@ -73,6 +96,7 @@ def create_app(database_url: str) -> FastAPI:
             await session.commit()
         return _Stored(id=row_id)
 
+    app.router.routes.append(WebSocketRoute("/talk", _Talk().__call__))
     return app
 
 
@@ -83,7 +107,8 @@ if __name__ == "__main__":
         port=int(sys.argv[1]),
         loop="uvloop",
         http="httptools",
-        ws="none",
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
         log_config=None,
         access_log=False,
         server_header=False,

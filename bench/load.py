@@ -8,7 +8,8 @@ nobody's question.
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -69,6 +70,39 @@ async def drive(
 async def ask(port: int, request: bytes, status: int = 200) -> bytes:
     """Send one request and return the body of its answer."""
     return (await drive(port, iter((request,)), connections=1, seconds=_GRACE, status=status)).last_body
+
+
+class Caller:
+    """One connection, on which calls are made one after the other."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def call(self, request: bytes, status: int = 200) -> bytes:
+        """Send a request and return the body of its answer.
+
+        Raises:
+            WrongAnswer: it had another status.
+        """
+        self._writer.write(request)
+        async with asyncio.timeout(_GRACE):
+            head = await self._reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+            body = await self._reader.readexactly(length)
+        if head[9:12] != str(status).encode():
+            raise WrongAnswer(f"The answer should have been {status}: {(head + body).decode()[:500]}")
+        return body
+
+
+@asynccontextmanager
+async def open_caller(port: int) -> AsyncIterator[Caller]:
+    """Keep a connection meanwhile."""
+    reader, writer = await asyncio.open_connection(HOST, port)
+    try:
+        yield Caller(reader, writer)
+    finally:
+        writer.close()
 
 
 class _Run:

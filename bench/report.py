@@ -66,8 +66,8 @@ def measured_row(
     return Row(
         name=name,
         rate=measured.rate,
-        p50=measured.latency_ms(50),
-        p99=measured.latency_ms(99),
+        p50=measured.latency_ms(50) if measured.latencies else None,
+        p99=measured.latency_ms(99) if measured.latencies else None,
         cpu={process: measured.cpu_ms(process) for process in measured.cpu},
         to_bare=measured.cpu_ms("api") / bare.cpu_ms("api") if bare else None,
         to_commit=measured.rate / commit.rate if commit else None,

@@ -65,6 +65,9 @@ STREAMS_OPENED = Counter(
     "tocsin_streams_opened", "Streams that began, by what became of their position.", ["outcome"], registry=API
 )
 STREAMS_ENDED = Counter("tocsin_streams_ended", "Streams that ended, by reason.", ["transport", "reason"], registry=API)
+STREAM_MESSAGES = Counter(
+    "tocsin_stream_messages_rendered", "Messages made, each once for all who get it.", ["type"], registry=API
+)
 STREAM_LOOKS = Counter("tocsin_stream_looks", "Looks for changes that no hint had told of.", ["outcome"], registry=API)
 CACHE_READS = Counter("tocsin_cache_reads", "Reads of the page cache.", ["outcome"], registry=API)
 RATE_LIMIT_DECISIONS = Counter(

@@ -1,7 +1,5 @@
 """What a stream says besides changes: pings, refusals, ends, and what each of its two transports has of its own."""
 
-import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from uuid import uuid4
@@ -12,13 +10,13 @@ import pytest
 from tests.fixtures.calls import INBOXES, assert_problem
 from tests.fixtures.live_app import LiveApp, live_app
 from tests.fixtures.posting import CALLER, post, post_many
-from tests.fixtures.streams import HANDSHAKE, TRANSPORTS, Json, Open, open_events, open_socket
+from tests.fixtures.streams import TRANSPORTS, Json, Open, Stream, open_events, open_socket
 from tests.waiting import until
-from tocsin.services.intake import NotificationDraft
 from tocsin.settings import Settings, StreamSettings
-from tocsin.telemetry import STREAMS_ENDED
+from tocsin.telemetry import STREAM_MESSAGES
 
 ROOM = 3
+MANY = ("websocket", "sse", "websocket")
 
 
 @pytest.fixture
@@ -38,8 +36,10 @@ def open_stream(request: pytest.FixtureRequest) -> Open:
     return TRANSPORTS[request.param]
 
 
-def listeners(live: LiveApp) -> int:
-    return len(live.resources.streams._hub.listeners)
+async def next_change(stream: Stream) -> Json:
+    while (message := await stream.next())["type"] == "ping":
+        pass
+    return message
 
 
 async def refusal(live: LiveApp, user: object, key: str, **query: str) -> Json:
@@ -64,6 +64,23 @@ async def test_pings_come_with_the_position_while_nothing_else_does(
     assert first == second == {"type": "ping", "position": hello["position"]}
     changes = [message for message in messages if message["type"] == "change"]
     assert [messages[-1]["position"]] == [change["position"] for change in changes]
+
+
+async def test_a_change_is_rendered_once_however_many_are_told(live: LiveApp, service_key: str) -> None:
+    def rendered() -> float:
+        return float(STREAM_MESSAGES.labels("change")._value.get())
+
+    user = uuid4()
+    async with AsyncExitStack() as stack:
+        opened = [await stack.enter_async_context(TRANSPORTS[name](live.url, user, service_key)) for name in MANY]
+        for stream in opened:
+            await stream.next()
+        before = rendered()
+        await post(live.resources, user_id=user)
+        told = [await next_change(stream) for stream in opened]
+
+    assert rendered() == before + 1
+    assert told == [told[0]] * ROOM
 
 
 @pytest.mark.parametrize(
@@ -119,7 +136,7 @@ async def test_who_sends_much_is_cut_off(live: LiveApp, service_key: str) -> Non
         await stream.rest()
 
     assert stream.code == 1009
-    await until(lambda: listeners(live) == 0)
+    await until(lambda: live.listeners == 0)
 
 
 async def test_more_streams_than_there_is_room_for_are_told_to_come_back(live: LiveApp, service_key: str) -> None:
@@ -139,7 +156,7 @@ async def test_more_streams_than_there_is_room_for_are_told_to_come_back(live: L
     assert 30 >= close["retry_after"] > 5 >= full["retry_after"] >= 0
     assert_problem(answer, 429, "too_many_streams")
     assert int(answer.headers["Retry-After"]) >= 1
-    await until(lambda: listeners(live) == 0)
+    await until(lambda: live.listeners == 0)
     async with open_socket(live.url, user, service_key) as stream:
         assert (await stream.next())["type"] == "hello"
 
@@ -161,55 +178,6 @@ async def test_whoever_listens_is_sent_away_when_the_service_stops_and_nobody_is
     assert (late["code"], late["position"]) == (4000, None)
     async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {service_key}"}) as http:
         assert_problem(await http.get(f"{live.url}{INBOXES}/{user}/events"), 503, "server_stopping")
-
-
-async def test_who_does_not_read_is_given_up_and_learns_it_if_he_ever_reads_again(
-    live: LiveApp, service_key: str
-) -> None:
-    user = uuid4()
-    reader, writer = await shake_hands(live, user, service_key)
-    await until(lambda: listeners(live) == 1)
-
-    def too_slow() -> float:
-        return float(STREAMS_ENDED.labels("websocket", "too_slow")._value.get())
-
-    before = too_slow()
-    while listeners(live):
-        drafts = [NotificationDraft(user, "Title", "x" * 9_000) for _ in range(90)]
-        await live.resources.intake.accept_all(CALLER, drafts)
-        await asyncio.sleep(0)
-
-    assert too_slow() == before + 1
-    said = await asyncio.wait_for(reader.read(), 30)
-    writer.close()
-    assert said.endswith(b"\x88\x0a" + (4001).to_bytes(2, "big") + b"too_slow")
-
-
-async def test_who_does_not_read_events_is_cut_off(live: LiveApp, service_key: str) -> None:
-    user = uuid4()
-    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(live), limit=2**10)
-    writer.write(
-        f"GET {INBOXES}/{user}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service_key}\r\n\r\n".encode()
-    )
-    await until(lambda: listeners(live) == 1)
-
-    while listeners(live):
-        drafts = [NotificationDraft(user, "Title", "x" * 9_000) for _ in range(90)]
-        await live.resources.intake.accept_all(CALLER, drafts)
-        await asyncio.sleep(0)
-
-    with contextlib.suppress(ConnectionResetError):
-        while await asyncio.wait_for(reader.read(2**20), 30):
-            pass
-    writer.close()
-
-
-async def test_who_vanishes_without_a_word_is_forgotten(live: LiveApp, service_key: str) -> None:
-    for path in ("stream", "events"):
-        _, writer = await shake_hands(live, uuid4(), service_key, path)
-        await until(lambda: listeners(live) == 1)
-        writer.transport.abort()
-        await until(lambda: listeners(live) == 0)
 
 
 async def test_events_are_what_an_event_source_understands(live: LiveApp, service_key: str) -> None:
@@ -251,7 +219,7 @@ async def test_head_of_a_stream_ends(live: LiveApp, service_key: str) -> None:
 
     assert answer.status_code == 200
     assert answer.headers["Content-Type"].startswith("text/event-stream")
-    await until(lambda: listeners(live) == 0)
+    await until(lambda: live.listeners == 0)
 
 
 async def test_who_comes_without_a_websocket_is_told_what_the_path_takes(live: LiveApp) -> None:
@@ -263,17 +231,3 @@ async def test_who_comes_without_a_websocket_is_told_what_the_path_takes(live: L
     assert answer.headers["Upgrade"] == "websocket"
     assert_problem(other, 405, "method_not_allowed")
     assert other.headers["Allow"] == "GET, HEAD"
-
-
-async def shake_hands(
-    live: LiveApp, user: object, key: str, path: str = "stream"
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Open a stream and read nothing of it."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port_of(live), limit=2**10)
-    head = f"GET {INBOXES}/{user}/{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
-    writer.write(f"{head}{HANDSHAKE if path == 'stream' else ''}\r\n".encode())
-    return reader, writer
-
-
-def port_of(live: LiveApp) -> int:
-    return int(live.url.rpartition(":")[2])

@@ -8,6 +8,7 @@ from tocsin import errors
 from tocsin.controllers.v1.inbox_schemas import UnreadOut
 from tocsin.controllers.v1.notification_schemas import NotificationOut
 from tocsin.services.stream_messages import Change, Closing, Hello, Message, Ping, Reset
+from tocsin.telemetry import STREAM_MESSAGES
 
 _CODES: Final[dict[type[errors.TocsinError], tuple[int, str]]] = {
     errors.ServerStopping: (4000, "server_stopping"),
@@ -106,11 +107,13 @@ def retry_after_of(error: errors.TocsinError) -> float | None:
 def render(message: Message) -> str:
     """Return ``message`` as JSON; whoever else has it to send gets the same text."""
     if message.rendered is None:
-        message.rendered = _shown(message).model_dump_json()
+        shown = _shown(message)
+        message.rendered = shown.model_dump_json()
+        STREAM_MESSAGES.labels(shown.type).inc()
     return message.rendered
 
 
-def _shown(message: Message) -> BaseModel:
+def _shown(message: Message) -> HelloOut | ChangeOut | ResetOut | PingOut | CloseOut:
     match message:
         case Hello(position, unread, recovered):
             return HelloOut(position=str(position), unread=UnreadOut.model_validate(unread), recovered=recovered)
