@@ -253,7 +253,7 @@ def _build_streams(settings: Settings, database: Database, feed: ChangeFeed, clo
     keeper = StreamKeeper(hub, database, feed, times, clock)
     ttl = timedelta(seconds=settings.api.token_ttl)
     tokens = StreamTokens(SignedTokens(settings.signing_secrets), ttl, clock)
-    return StreamService(database, hub, keeper, tokens)
+    return StreamService(database, hub, keeper, tokens, clock)
 
 
 def _quotas(settings: LimitSettings) -> dict[str, int]:

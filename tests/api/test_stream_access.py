@@ -181,16 +181,17 @@ async def test_a_stream_ends_with_its_credential(
     assert (close["type"], close["code"], close["reason"], close["retry_after"]) == ("close", 4003, "token_expired", 0)
 
 
-@pytest.mark.parametrize("how", ["by header", "by stream token", "by a secret that was replaced"])
+@pytest.mark.parametrize("token_made", [False, True], ids=["by header", "by stream token"])
+@pytest.mark.parametrize("end", ["revoked", "replaced"])
 async def test_a_stream_ends_when_its_key_does(
-    live: LiveApp, http: httpx2.AsyncClient, resources: Resources, open_stream: Open, how: str
+    live: LiveApp, http: httpx2.AsyncClient, resources: Resources, open_stream: Open, end: str, *, token_made: bool
 ) -> None:
     key, secret = await resources.access.create_key("tests", list(Scope))
-    token = await mint(http, secret) if how == "by stream token" else None
+    token = await mint(http, secret) if token_made else None
 
     async with open_stream(live.url, OWNER, None if token else secret, token=token) as stream:
         await stream.next()
-        if how == "by a secret that was replaced":
+        if end == "replaced":
             await resources.access.rotate_key(key.id, timedelta(0))
         else:
             await resources.access.revoke_key(key.id)

@@ -99,7 +99,7 @@ async def test_many_keys_in_opposite_orders_do_not_block_each_other(
 
 
 async def test_a_key_belongs_to_the_service_key_it_came_with(intake: IntakeService, database_url: str) -> None:
-    other = ServiceCaller(uuid4(), CALLER.scopes)
+    other = ServiceCaller(uuid4(), CALLER.scopes, b"")
 
     await intake.accept(CALLER, draft("key"))
     await intake.accept(other, draft("key"))

@@ -14,7 +14,7 @@ from tocsin.services.rate_limits import Activity, RateLimitService, Standing, re
 from tocsin.telemetry import RATE_LIMIT_DECISIONS
 
 KEY, ANN, BEN = UUID(int=1), UUID(int=2), UUID(int=3)
-SERVICE = ServiceCaller(KEY, frozenset())
+SERVICE = ServiceCaller(KEY, frozenset(), b"")
 USER = InboxCaller(ANN, datetime.max.replace(tzinfo=UTC))
 QUOTAS = {
     "key-read": 60, "key-write": 60, "key-analysis": 6, "inbox-read": 30, "inbox-write": 30, "inbox-analysis": 3,

@@ -12,7 +12,7 @@ from tocsin.services.waiting_room import WaitingRoom
 
 
 def key(number: int) -> ServiceCaller:
-    return ServiceCaller(UUID(int=number), frozenset(), None, b"")
+    return ServiceCaller(UUID(int=number), frozenset(), b"")
 
 
 def user(number: int) -> InboxCaller:

@@ -37,7 +37,6 @@ _BY_FORMER_HASH = (
     .join_from(_former.hash.table, _columns.id.table)
     .where(_former.hash == any_(_HASHES), _columns.revoked_at.is_(None))
 )
-_VALID = select(_columns.id).where(_columns.id == any_(_IDS), _columns.revoked_at.is_(None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +68,10 @@ class ApiKeyRepository:
             found |= await self._by_hash(_BY_FORMER_HASH, unknown)
         return found
 
-    async def valid_among(self, ids: Collection[UUID]) -> set[UUID]:
-        """Return those of ``ids`` that are not revoked."""
-        return set(await self._connection.scalars(_VALID, {"ids": list(ids)}))
+    async def good_among(self, hashes: Collection[bytes], now: datetime) -> set[bytes]:
+        """Return those of ``hashes`` whose secrets prove a key at ``now``."""
+        found = await self.valid_by_hash(hashes)
+        return {key.hash for key in found.values() if key.expires_at is None or key.expires_at > now}
 
     async def touch(self, ids: Collection[UUID], at_most_every: timedelta) -> None:
         """Note that the keys are in use, unless that was noted lately."""

@@ -34,8 +34,8 @@ class ServiceCaller:
 
     key_id: UUID
     scopes: frozenset[str]
+    key_hash: bytes = field(repr=False)
     expires_at: datetime | None = None
-    key_hash: bytes | None = field(default=None, repr=False)
     kind: str = "service"
 
     def require(self, scope: Scope) -> None:
@@ -67,11 +67,11 @@ class InboxCaller:
 
 @dataclass(frozen=True, slots=True)
 class StreamCaller:
-    """A user's browser that opens a stream; ``key_id`` is the service key that its token was made with, if it was."""
+    """A user's browser that opens a stream; ``key_hash`` is of the secret that its token was made with, if it was."""
 
     user_id: UUID
     expires_at: datetime
-    key_id: UUID | None
+    key_hash: bytes | None = field(repr=False)
     kind: str = "stream"
 
     def require(self, scope: Scope) -> None:
@@ -226,7 +226,7 @@ class AccessService:
             raise Unauthenticated("This service key is not known, or was revoked.")
         if key.expires_at is not None and key.expires_at <= self._clock():
             raise Unauthenticated("This service key has expired, or another has taken its place.")
-        return ServiceCaller(key.id, key.scopes, key.expires_at, key.hash)
+        return ServiceCaller(key.id, key.scopes, key.hash, key.expires_at)
 
     async def _look_up(self, hashes: Sequence[bytes]) -> Sequence[ValidKey | None]:
         now = self._clock()

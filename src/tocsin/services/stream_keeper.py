@@ -5,12 +5,11 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
-from uuid import UUID
 
 import structlog
 
 from tocsin.errors import TokenExpired, Unauthenticated, Unavailable
-from tocsin.repositories.unit_of_work import Database, UnitOfWork
+from tocsin.repositories.unit_of_work import Database
 from tocsin.services.ports import ChangeFeed, Clock
 from tocsin.services.stream_hub import StreamHub
 from tocsin.services.stream_listener import Listener
@@ -90,20 +89,11 @@ class StreamKeeper:
             STREAM_LOOKS.labels("found" if found else "nothing").inc()
 
     async def _end_revoked(self) -> None:
-        tenures = {listener.tenure for listener in self._hub.listeners}
-        hashes = {tenure.key_hash for tenure in tenures if tenure.key_hash}
-        ids = {tenure.key_id for tenure in tenures if tenure.key_id}
-        if not hashes and not ids:
+        hashes = {listener.tenure.key_hash for listener in self._hub.listeners if listener.tenure.key_hash}
+        if not hashes:
             return
-
-        async def work(uow: UnitOfWork) -> set[bytes | UUID | None]:
-            found = (await uow.api_keys.valid_by_hash(hashes)).values() if hashes else ()
-            good = {key.hash for key in found if key.expires_at is None or key.expires_at > now}
-            return {*good, *(await uow.api_keys.valid_among(ids) if ids else ()), None}
-
         now = self._clock()
-        valid = await self._database.read(work)
+        ended = hashes - await self._database.read(lambda uow: uow.api_keys.good_among(hashes, now))
         for listener in list(self._hub.listeners):
-            asked = listener.tenure in tenures
-            if asked and not {listener.tenure.key_hash, listener.tenure.key_id} <= valid:
+            if listener.tenure.key_hash in ended:
                 listener.end(Unauthenticated("The service key of this stream was revoked, or another took its place."))

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -18,14 +18,10 @@ _MAX_WAITING: Final = 400
 
 @dataclass(frozen=True, slots=True)
 class Tenure:
-    """How long the credential of a listener is good: until a time, and as long as a service key is.
-
-    The key is known by the hash of the secret that was shown, or, if only a token made with it was, by its id.
-    """
+    """How long the credential of a listener is good: until a time, and as long as the secret of a service key is."""
 
     expires_at: datetime | None = None
-    key_hash: bytes | None = None
-    key_id: UUID | None = None
+    key_hash: bytes | None = field(default=None, repr=False)
 
 
 class Listener:

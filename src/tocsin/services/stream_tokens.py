@@ -21,7 +21,8 @@ class StreamTokens:
     """Mints stream tokens and reads them.
 
     The claim ``end`` is when the stream ends: with the inbox token that it was made with, or, made with a service
-    key, after ``tenure``. Such a one has the id of the key in ``key``.
+    key, after ``tenure``. Such a one has in ``key`` the hash of the secret, with which the stream ends too. It may be
+    seen: no secret of 256 random bits is found by its hash.
     """
 
     def __init__(self, tokens: SignedTokens, tenure: timedelta, clock: Clock) -> None:
@@ -37,7 +38,7 @@ class StreamTokens:
         claims: dict[str, Any] = {"sub": str(user_id), "aud": _AUDIENCE, "iat": now, "exp": expires_at}
         ends = [caller.expires_at] if caller.expires_at else []
         if isinstance(caller, ServiceCaller):
-            claims["key"] = str(caller.key_id)
+            claims["key"] = caller.key_hash.hex()
             ends.append(now + self._tenure)
         claims["end"] = min(ends).timestamp()
         return InboxToken(self._tokens.sign(claims), expires_at)
@@ -52,11 +53,11 @@ class StreamTokens:
         try:
             claims = self._tokens.read(token, _AUDIENCE, ["sub", "exp", "end"])
             user_id = UUID(claims["sub"])
-            key_id = UUID(claims["key"]) if "key" in claims else None
+            key_hash = bytes.fromhex(claims["key"]) if "key" in claims else None
             opens_until = datetime.fromtimestamp(claims["exp"], UTC)
             ends_at = datetime.fromtimestamp(claims["end"], UTC)
         except (ValueError, TypeError, OverflowError):
             raise Unauthenticated("This is no stream token; other credentials go into the header.") from None
         if min(opens_until, ends_at) <= self._clock():
             raise TokenExpired("This stream token has expired; get a new one for each connection.")
-        return StreamCaller(user_id, ends_at, key_id)
+        return StreamCaller(user_id, ends_at, key_hash)

@@ -9,6 +9,7 @@ from tocsin.errors import Unauthenticated
 from tocsin.models.api_key import Scope
 from tocsin.repositories.unit_of_work import Database
 from tocsin.services.access import Caller, InboxCaller, InboxToken, ServiceCaller, StreamCaller
+from tocsin.services.ports import Clock
 from tocsin.services.positions import Position
 from tocsin.services.stream_hub import StreamHub
 from tocsin.services.stream_keeper import StreamKeeper
@@ -20,11 +21,14 @@ from tocsin.telemetry import STREAMS, STREAMS_ENDED
 class StreamService:
     """Use cases of live streams."""
 
-    def __init__(self, database: Database, hub: StreamHub, keeper: StreamKeeper, tokens: StreamTokens) -> None:
+    def __init__(
+        self, database: Database, hub: StreamHub, keeper: StreamKeeper, tokens: StreamTokens, clock: Clock
+    ) -> None:
         self._database = database
         self._hub = hub
         self._keeper = keeper
         self._tokens = tokens
+        self._clock = clock
 
     def mint_token(self, caller: Caller, user_id: UUID) -> InboxToken:
         """Make a token with which a browser opens a stream of the inbox, soon."""
@@ -37,10 +41,10 @@ class StreamService:
             Unauthenticated: nobody does, or not any more.
         """
         caller = self._tokens.read(token)
-        if (key_id := caller.key_id) is not None:
-            valid = await self._database.read(lambda uow: uow.api_keys.valid_among([key_id]))
-            if not valid:
-                raise Unauthenticated("The service key that this stream token was made with was revoked.")
+        if (key_hash := caller.key_hash) is not None:
+            now = self._clock()
+            if not await self._database.read(lambda uow: uow.api_keys.good_among([key_hash], now)):
+                raise Unauthenticated("The service key that this stream token was made with is good no more.")
         return caller
 
     async def open(
@@ -92,8 +96,8 @@ class StreamService:
 def _tenure_of(caller: Caller) -> Tenure:
     match caller:
         case ServiceCaller():
-            return Tenure(caller.expires_at, key_hash=caller.key_hash)
+            return Tenure(caller.expires_at, caller.key_hash)
         case StreamCaller():
-            return Tenure(caller.expires_at, key_id=caller.key_id)
+            return Tenure(caller.expires_at, caller.key_hash)
         case InboxCaller():
             return Tenure(caller.expires_at)
