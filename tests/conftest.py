@@ -8,6 +8,7 @@ pytest_plugins = [
     "tests.fixtures.databases",
     "tests.fixtures.product",
     "tests.fixtures.calls",
+    "tests.fixtures.clock",
     "tests.fixtures.limits",
     "tests.fixtures.live",
 ]

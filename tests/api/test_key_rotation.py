@@ -1,13 +1,14 @@
 """Service keys that get a new secret, and keys that come to their end."""
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 from fastapi import FastAPI
 
 from tests.fixtures.calls import NOTIFICATIONS, assert_problem, draft
+from tests.fixtures.clock import Clock
 from tests.fixtures.posting import fetch
 from tests.fixtures.product import calling, serving
 from tocsin.bootstrap import build_access, open_database
@@ -17,18 +18,6 @@ from tocsin.services.access import AccessService
 from tocsin.settings import Settings
 
 DAY = timedelta(days=1)
-
-
-class Clock:
-    now = datetime.now(UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

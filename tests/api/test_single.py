@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +12,7 @@ from fastapi import FastAPI
 
 from tests.fixtures.analyzers import CRITICAL, INFO
 from tests.fixtures.calls import INBOXES, NOTIFICATIONS, Judge, Stored, assert_problem, create
+from tests.fixtures.clock import Clock
 from tests.fixtures.posting import assert_clock_is_sound
 from tests.fixtures.product import calling, serving
 from tests.waiting import until
@@ -21,21 +22,6 @@ from tocsin.services.maintenance import Purger
 from tocsin.settings import InboxSettings, Settings
 
 UNDO = 600
-
-
-class Clock:
-    """Tells the time that a test set."""
-
-    def __init__(self) -> None:
-        self.now = datetime.now(UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
+from tests.fixtures.clock import Clock
 from tests.fixtures.doorbells import RecordingDoorbell
 from tests.fixtures.posting import CALLER, assert_clock_is_sound, fetch, post, post_many
 from tocsin.bootstrap import Resources
@@ -84,21 +85,6 @@ async def test_one_maintains_at_a_time(resources: Resources, database: Database)
     assert len(rings.doorbell.rung) == 1
 
 
-class Clock:
-    """Tells the time it was set to."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta(0)
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 @pytest.fixture
 def purger(database: Database, clock: Clock) -> Purger:
     return Purger(database, UNDO, TOMBSTONE, clock)
@@ -119,7 +105,7 @@ async def test_after_the_undo_time_a_tombstone_says_nothing(
     user = uuid4()
     kept, deleted = await post_many(resources, 2, user)
     await resources.notifications.delete(CALLER, deleted.id)
-    clock.ahead = UNDO + timedelta(seconds=1)
+    clock.now += UNDO + timedelta(seconds=1)
 
     await purger.purge()
 
@@ -137,7 +123,7 @@ async def test_when_a_tombstone_is_removed_older_positions_are_told_to_reset(
     before = str((await resources.inboxes.overview(CALLER, user)).position)
     await resources.notifications.delete(CALLER, posted[1].id)
     after = str((await resources.inboxes.overview(CALLER, user)).position)
-    clock.ahead = TOMBSTONE + timedelta(seconds=1)
+    clock.now += TOMBSTONE + timedelta(seconds=1)
 
     await purger.purge()
 
@@ -161,7 +147,7 @@ async def test_many_tombstones_are_forgotten_in_several_steps(
         UPDATE inboxes SET unread_unjudged = 0
         """,
     )
-    clock.ahead = TOMBSTONE + timedelta(days=1)
+    clock.now += TOMBSTONE + timedelta(days=1)
 
     await purger.purge()
 

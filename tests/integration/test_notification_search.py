@@ -21,7 +21,7 @@ from tocsin.services.search_upkeep import SearchUpkeep
 
 USER = UUID("018f2f6e-7c1a-7a53-9d2b-3f1f4a6c8e01")
 UNDO = timedelta(minutes=10)
-BEFORE_SEARCH = "0003"
+BEFORE_SEARCH = "0002"
 STEP = 500
 DOCUMENTS = "SELECT notification_id, document::text FROM notification_search ORDER BY notification_id"
 OLD = """

@@ -1,10 +1,11 @@
 """Retention: what is too old is deleted, in order, once, and nothing else is."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
 
+from tests.fixtures.clock import Clock
 from tests.fixtures.posting import CALLER, assert_clock_is_sound, fetch, post, post_many
 from tocsin.bootstrap import Resources
 from tocsin.errors import NotFound
@@ -14,21 +15,6 @@ from tocsin.services.retention import Retention
 KEEP = timedelta(days=90)
 
 
-class Clock:
-    """Tells the time it was set to."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta(0)
-
-    def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
 @pytest.fixture
 def retention(database: Database, clock: Clock) -> Retention:
     return Retention(database, KEEP, clock)
@@ -36,7 +22,7 @@ def retention(database: Database, clock: Clock) -> Retention:
 
 async def test_what_is_young_enough_is_kept(resources: Resources, retention: Retention, clock: Clock) -> None:
     posted = await post(resources)
-    clock.ahead = KEEP - timedelta(minutes=1)
+    clock.now += KEEP - timedelta(minutes=1)
 
     await retention.expire()
 
@@ -49,7 +35,7 @@ async def test_what_is_too_old_is_deleted_with_its_job_and_clients_learn_of_it(
     user = uuid4()
     old = await post_many(resources, 3, user)
     since = str((await resources.inboxes.overview(CALLER, user)).position)
-    clock.ahead = KEEP + timedelta(minutes=1)
+    clock.now += KEEP + timedelta(minutes=1)
 
     await retention.expire()
 
@@ -67,7 +53,7 @@ async def test_many_are_deleted_in_several_steps_over_many_inboxes(
 ) -> None:
     for _ in range(5):
         await post_many(resources, 101)
-    clock.ahead = KEEP + timedelta(minutes=1)
+    clock.now += KEEP + timedelta(minutes=1)
 
     await retention.expire()
 
@@ -80,11 +66,11 @@ async def test_what_is_deleted_already_takes_no_version_again(
 ) -> None:
     user = uuid4()
     await post(resources, user_id=user)
-    clock.ahead = KEEP + timedelta(minutes=1)
+    clock.now += KEEP + timedelta(minutes=1)
     await retention.expire()
     version = (await resources.inboxes.overview(CALLER, user)).position.version
 
-    clock.ahead += timedelta(days=1)
+    clock.now += timedelta(days=1)
     await retention.expire()
 
     assert (await resources.inboxes.overview(CALLER, user)).position.version == version
@@ -94,7 +80,7 @@ async def test_what_was_restored_is_found_by_the_next_round(
     resources: Resources, retention: Retention, clock: Clock
 ) -> None:
     posted = await post(resources)
-    clock.ahead = KEEP + timedelta(minutes=1)
+    clock.now += KEEP + timedelta(minutes=1)
     await retention.expire()
     # The service's own clock was not moved, so the deletion lies in its future: it can be undone.
     await resources.notifications.restore(CALLER, posted.id)
@@ -102,7 +88,7 @@ async def test_what_was_restored_is_found_by_the_next_round(
     await retention.expire()
     assert (await resources.notifications.get(CALLER, posted.id)).deleted_at is None
 
-    clock.ahead += timedelta(hours=6)
+    clock.now += timedelta(hours=6)
     await retention.expire()
     with pytest.raises(NotFound):
         await resources.notifications.get(CALLER, posted.id)
@@ -110,7 +96,7 @@ async def test_what_was_restored_is_found_by_the_next_round(
 
 async def test_without_a_limit_everything_is_kept(resources: Resources, database: Database, clock: Clock) -> None:
     posted = await post(resources)
-    clock.ahead = timedelta(days=36_500)
+    clock.now += timedelta(days=36_500)
 
     await Retention(database, timedelta(0), clock).expire()
 

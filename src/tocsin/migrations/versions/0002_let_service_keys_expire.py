@@ -1,6 +1,6 @@
 """Let service keys expire, and have their secrets replaced.
 
-Revision: 0003
+Revision: 0002
 Follows: 0001
 """
 
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0003"
+revision = "0002"
 down_revision = "0001"
 branch_labels = None
 depends_on = None

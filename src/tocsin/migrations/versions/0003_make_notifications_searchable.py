@@ -3,16 +3,16 @@
 The words are found by code of the product, and the release before goes on writing notifications without them. So the
 workers of this release write the words of what is there, from the newest on; see `tocsin.services.search_upkeep`.
 
-Revision: 0004
-Follows: 0003
+Revision: 0003
+Follows: 0002
 """
 
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0004"
-down_revision = "0003"
+revision = "0003"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
