@@ -13,6 +13,7 @@ from bench import analysing, creating, plan, reading, scaling, searching, starti
 from bench.lab import Lab, open_lab
 from bench.plan import Plan
 from bench.report import Row, print_heading, print_rows, write_json
+from tocsin.telemetry import configure_logging
 
 Measure = Callable[[Lab, Plan], Awaitable[list[Row]]]
 
@@ -58,6 +59,8 @@ async def _measure_all(lab: Lab, plan: Plan, names: list[str]) -> list[Row]:
 def main() -> None:
     """Measure and print; whether a bar is met is told, never asserted."""
     options = _parse(sys.argv[1:])
+    # The table is what is to be read here.
+    configure_logging("console", "WARNING")
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="tocsin-bench-") as folder:
         # PostgreSQL must not be root, so that the folder is entered by somebody else.

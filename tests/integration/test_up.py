@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import time
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -82,11 +81,8 @@ def test_a_second_start_goes_on_with_the_same_data(start: Start) -> None:
     before, secret = first.status, environment_of(first)["TOCSIN_SECRET"]
     assert first.interrupt(signal.SIGTERM) == 0
 
-    began = time.monotonic()
     second = start().ready()
-    took = time.monotonic() - began
 
-    assert took < 5
     assert {name: second.status[name] for name in ("service_key", "database_url", "redis_url")} == {
         name: before[name] for name in ("service_key", "database_url", "redis_url")
     }
@@ -159,12 +155,10 @@ def test_a_second_interrupt_hurries(start: Start) -> None:
     until_blocking(lambda: "worker hangs" in up.output)
     children = up.descendants()
 
-    began = time.monotonic()
     up.process.send_signal(signal.SIGINT)
     until_blocking(lambda: "once more to hurry" in up.output)
     assert up.interrupt() == 0
 
-    assert time.monotonic() - began < 8
     assert not any(child.is_running() for child in children)
 
 
