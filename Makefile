@@ -16,6 +16,7 @@ UV := .tools/bin/uv
 BIN := .venv/bin
 CODE := $(wildcard src tests bench)
 SCRIPTS := src/tocsin/web
+SHELLS := .ci/engine .ci/run deploy/grafana/schema/check deploy/rolling-restart $(wildcard tests/docker/stand-ins/[mp]*)
 # Deno is here for its formatter, linter and type checker; it runs nothing, and fetches nothing.
 DENO = DENO_NO_UPDATE_CHECK=1 NO_COLOR=1 $(BIN)/deno
 # Of tests; each starts servers of its own.
@@ -47,6 +48,7 @@ check: .venv/.dev ## format, lint, types, import contracts, house rules, documen
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/hadolint $(wildcard Dockerfile deploy/*/Dockerfile)
+	$(BIN)/shellcheck $(SHELLS)
 	$(BIN)/compose-lint check --quiet --skip-suppressed --strict-config --no-env --fail-on low compose.yaml
 	@if docker compose version >/dev/null 2>&1; then docker compose --profile '*' config --quiet; fi
 	$(DENO) fmt --check $(SCRIPTS)
