@@ -1,7 +1,7 @@
 """Whatever happens in whatever order: who does as the protocol says ends up with what a fresh listing shows.
 
 Hints are held, dropped, doubled and overtaken. Reads take their snapshots and are handed over when the test says so,
-and between the two anything may happen.
+or fail, and between the two anything may happen.
 """
 
 import asyncio
@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.fixtures.analyzers import CRITICAL, INFO
-from tests.fixtures.stream_world import World, spin
+from tests.fixtures.stepped_database import spin
+from tests.fixtures.stream_world import World
 from tocsin.models.notification import Notification
 
 _T = TypeVar("_T")
@@ -44,6 +45,7 @@ WEIGHTS = {
     "look": 1,
     "read_on": 14,
     "race": 2,
+    "fail": 2,
     "connect": 3,
     "connect_at_once": 3,
     "disconnect": 2,
@@ -106,6 +108,11 @@ class Story:
         if steps := self.world.steps:
             await _pick(steps, number).advance()
 
+    async def fail(self, number: int) -> None:
+        if steps := self.world.steps:
+            self.world.has_failed_reads = True
+            _pick(steps, number).fail()
+
     async def race(self, number: int) -> None:
         """Commit what a snapshot has just missed, and hint at it before the read is handed over and the last."""
         await self.read_on(number)
@@ -132,9 +139,8 @@ class Story:
 
     async def take(self, number: int) -> None:
         if connected := self.world.connected:
-            client = self.world.clients[_pick(connected, number)]
             for _ in range(number % 7):
-                await client.take(spin)
+                await self.world.take(_pick(connected, number))
 
     async def load(self, number: int) -> None:
         if self.world.clients[number % CLIENTS].must_load:
