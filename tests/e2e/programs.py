@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,16 +106,6 @@ class Program:
         if len(found) < times and not self.is_running:
             raise RuntimeError(f"{self.name} ended before it told of {name}:\n{self.output}")
         return found if len(found) >= times else []
-
-
-@contextmanager
-def paused(pid: int) -> Iterator[None]:
-    """Stop a process in its tracks, as a frozen machine would, and let it go on at the end."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def _read_events(output: str) -> Iterator[dict[str, Any]]:

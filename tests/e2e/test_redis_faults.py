@@ -13,10 +13,9 @@ from redis.asyncio import Redis
 
 from tests.e2e.api import Api, new_user
 from tests.e2e.crew import Crew
-from tests.e2e.programs import paused
 from tests.e2e.test_worker_faults import SIGTERM_WITHIN
 from tests.e2e.up import Up
-from tests.fixtures.processes import is_alive
+from tests.fixtures.processes import is_alive, paused
 from tests.waiting import until
 from tocsin.embedded.ports import find_free_port
 

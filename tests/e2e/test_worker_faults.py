@@ -8,8 +8,9 @@ import pytest
 from tests.e2e.api import Api, new_user
 from tests.e2e.crew import Crew
 from tests.e2e.ledger import Ledger
-from tests.e2e.programs import WITHIN, paused
+from tests.e2e.programs import WITHIN
 from tests.e2e.up import Up
+from tests.fixtures.processes import paused
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.timeout(180)

@@ -14,9 +14,10 @@ import psutil
 from tests.e2e.api import Api, new_user
 from tests.e2e.ledger import Ledger
 from tests.e2e.mock_ai import WELL, MockAi
-from tests.e2e.programs import HASTE, paused
+from tests.e2e.programs import HASTE
 from tests.e2e.prometheus import Prometheus, running
 from tests.e2e.up import Up
+from tests.fixtures.processes import paused
 from tests.waiting import elapse, eventually, until_blocking
 from tocsin.embedded.ports import find_free_port
 

@@ -1,21 +1,44 @@
 """Redis as a helper: it works, and when it does not, nobody waits for it."""
 
+import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
 
 from tests.fixtures.mute import Mute
 from tests.waiting import elapse, eventually
+from tocsin.embedded.valkey import EmbeddedValkey
 from tocsin.integrations.celery_app import MAX_IDS_PER_MESSAGE, QUEUE, make_celery
 from tocsin.integrations.celery_doorbell import CeleryDoorbell, open_doorbell
+from tocsin.integrations.redis_change_feed import open_change_feed
 from tocsin.integrations.redis_client import GuardedRedis, open_redis
 from tocsin.integrations.redis_page_cache import RedisPageCache
 from tocsin.models.notification import new_notification_id
 from tocsin.telemetry import RINGS_LOST
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[EmbeddedValkey]:
+    """A server that a test may restart."""
+    with EmbeddedValkey(tmp_path) as it:
+        yield it
+
+
+async def hears(hints: PubSub) -> bool:
+    return await hints.get_message(ignore_subscribe_messages=True, timeout=0.1) is not None
+
+
+async def rings(witness: Redis) -> bool:
+    return await witness.llen(QUEUE) == 1
+
 
 NOBODY = "redis://127.0.0.1:1/0"
 
@@ -69,6 +92,24 @@ async def test_after_the_pause_redis_is_asked_again() -> None:
         await cache.get("key")
 
         assert mute.connections == 2
+
+
+async def test_after_redis_was_restarted_the_first_call_of_each_is_answered(valkey: EmbeddedValkey) -> None:
+    async with (
+        opened(valkey.url) as (redis, doorbell),
+        open_change_feed(valkey.url, connect_timeout=1, read_timeout=1, pause=60, listening=False) as feed,
+    ):
+        for number in range(2):
+            if number:
+                valkey.kill()
+                await asyncio.to_thread(valkey.start)
+            assert await redis.call(lambda it: it.echo("?")) == b"?"
+            doorbell.ring([new_notification_id()])
+            async with Redis.from_url(valkey.url) as witness, witness.pubsub() as hints:
+                await hints.subscribe("tocsin:changes:0")
+                feed.publish({uuid4(): 1})
+                await eventually(partial(hears, hints), within=10)
+                await eventually(partial(rings, witness), within=10)
 
 
 async def test_a_ring_publishes_ids_in_messages_of_bounded_size(cache_url: str) -> None:

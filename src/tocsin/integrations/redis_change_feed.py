@@ -14,12 +14,10 @@ from uuid import UUID
 import structlog
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from tocsin.coalescer import Coalescer
-from tocsin.integrations.redis_client import GuardedRedis
+from tocsin.integrations.redis_client import GuardedRedis, make_redis
 from tocsin.services.ports import HintReader, Versions
 from tocsin.telemetry import BATCH_ITEMS, HINTS
 
@@ -172,13 +170,7 @@ async def open_change_feed(
     url: str, *, connect_timeout: float, read_timeout: float, pause: float, listening: bool
 ) -> AsyncIterator[RedisChangeFeed]:
     """Open a feed and close it at the end; all times are seconds. One that is not ``listening`` only publishes."""
-    redis = Redis.from_url(
-        url,
-        socket_connect_timeout=connect_timeout,
-        socket_timeout=read_timeout,
-        retry=Retry(NoBackoff(), 0),
-        client_name="tocsin-feed",
-    )
+    redis = make_redis(url, "tocsin-feed", connect_timeout=connect_timeout, read_timeout=read_timeout)
     channel = channel_of(redis)
     feed = RedisChangeFeed(GuardedRedis(redis, "feed", pause), channel)
     task = asyncio.create_task(RedisSubscription(redis, channel, feed).run(), name="change-feed") if listening else None

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+from redis.maint_notifications import MaintNotificationsConfig
 
 from tocsin.telemetry import REDIS_FAILURES
 
@@ -49,18 +50,26 @@ class GuardedRedis:
         return time.monotonic() < self._paused_until
 
 
+def make_redis(url: str, name: str, *, connect_timeout: float, read_timeout: float) -> Redis:
+    """Return a client that repeats nothing by itself; Redis knows it by ``name``, and times are seconds."""
+    return Redis.from_url(
+        url,
+        socket_connect_timeout=connect_timeout,
+        socket_timeout=read_timeout,
+        retry=Retry(NoBackoff(), 0),
+        client_name=name,
+        # With them (they are on by default) redis-py 8.1 no longer sees that a connection of the pool was closed, and
+        # after a restart of Redis the first call on each fails.
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),
+    )
+
+
 @asynccontextmanager
 async def open_redis(
     url: str, *, use: str, connect_timeout: float, read_timeout: float, pause: float
 ) -> AsyncIterator[GuardedRedis]:
     """Open a pool of connections and close it at the end; all times are seconds."""
-    redis = Redis.from_url(
-        url,
-        socket_connect_timeout=connect_timeout,
-        socket_timeout=read_timeout,
-        retry=Retry(NoBackoff(), 0),
-        client_name="tocsin",
-    )
+    redis = make_redis(url, "tocsin", connect_timeout=connect_timeout, read_timeout=read_timeout)
     try:
         yield GuardedRedis(redis, use, pause)
     finally:

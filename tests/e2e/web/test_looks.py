@@ -6,9 +6,9 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
-from tests.e2e.programs import paused
 from tests.e2e.up import Up
 from tests.e2e.web.reader import Inbox, Library, Reader
+from tests.fixtures.processes import paused
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
 

@@ -5,9 +5,9 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from tests.e2e.programs import paused
 from tests.e2e.up import Up
 from tests.e2e.web.reader import Inbox, Library, Reader
+from tests.fixtures.processes import paused
 
 COUNT_ELEMENTS = "document.querySelector('tocsin-inbox').shadowRoot.querySelectorAll('*').length"
 
