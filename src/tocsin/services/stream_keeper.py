@@ -1,6 +1,7 @@
 """What happens to streams when nothing happens in their inboxes: pings, looks, and ends."""
 
 import asyncio
+import math
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -83,6 +84,8 @@ class StreamKeeper:
             found = await self._hub.look()
             await self._end_revoked()
         except Unavailable as error:
+            # Again at the next tick: nothing else may ever tell of what it would have found.
+            self._looked_at = -math.inf
             STREAM_LOOKS.labels("failed").inc()
             _log.warning("stream_look_failed", error=error.detail)
         else:
