@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from tocsin.controllers.problems import problem_response
 
 _METHODS: Final = ("GET", "HEAD", "POST", "DELETE")
-_ALLOWED: Final = ("Authorization", "Content-Type", "If-None-Match", "Idempotency-Key", "X-Request-ID")
+_ALLOWED: Final = ("Authorization", "Content-Type", "If-None-Match", "Idempotency-Key", "Last-Event-ID", "X-Request-ID")
 _EXPOSED: Final = (
     "ETag",
     "X-Request-ID",
