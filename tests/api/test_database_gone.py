@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
 from pydantic import SecretStr
 
 from tests.fixtures.calls import INBOXES, NOTIFICATIONS, assert_problem, create, draft
+from tests.fixtures.live_app import LiveApp, live_app
 from tests.fixtures.product import calling, serving
+from tests.fixtures.streams import TRANSPORTS, open_socket
 from tests.waiting import eventually, until
 from tocsin.bootstrap import build_access, migrate_database, open_database
 from tocsin.embedded.postgres import EmbeddedPostgres
@@ -84,19 +87,38 @@ async def test_every_call_says_that_it_is_gone_and_works_again_when_it_is_back(
         assert len((await api.get(NOTIFICATIONS, params={"limit": "100"})).json()["items"]) == 21
 
 
-async def test_whoever_waits_for_an_analysis_outlives_an_outage(mortal: Settings, postgres: EmbeddedPostgres) -> None:
-    async with serving(mortal) as app, calling(app, await make_key(mortal)) as api:
-        notification = await create(api)
-        waiting = asyncio.create_task(api.get(f"{NOTIFICATIONS}/{notification['id']}/status?wait=30"))
-        await until(lambda: app.state.resources.finality.waiters)
+async def test_whoever_waits_or_listens_outlives_an_outage(mortal: Settings, postgres: EmbeddedPostgres) -> None:
+    key, user = await make_key(mortal), uuid4()
+    async with AsyncExitStack() as stack:
+        live = await stack.enter_async_context(live_app(mortal))
+        headers = {"Authorization": f"Bearer {key}"}
+        api = await stack.enter_async_context(httpx2.AsyncClient(base_url=live.url, headers=headers, timeout=40))
+        notification = await create(api, user)
+        path = f"{NOTIFICATIONS}/{notification['id']}"
+        waiting = asyncio.create_task(api.get(f"{path}/status?wait=30"))
+        opened = [await stack.enter_async_context(it(live.url, user, key)) for it in TRANSPORTS.values()]
+        assert [(await stream.next())["type"] for stream in opened] == ["hello", "hello"]
+        await until(lambda: live.resources.finality.waiters)
+
         postgres.kill()
         assert_problem(await api.get(NOTIFICATIONS), 503)
+        await assert_nobody_can_listen(live, api, user, key)
         postgres.start()
         await eventually(lambda: is_ready(api))
 
-        assert (await api.delete(f"{NOTIFICATIONS}/{notification['id']}")).status_code == 204
-
+        assert (await api.delete(path)).status_code == 204
         assert (await asyncio.wait_for(waiting, 20)).status_code == 404
+        for stream in opened:
+            change = await stream.next()
+            assert (change["type"], change["notification"]["version"]) == ("change", 2)
+
+
+async def assert_nobody_can_listen(live: LiveApp, api: httpx2.AsyncClient, user: UUID, key: str) -> None:
+    async with open_socket(live.url, user, key) as stream:
+        (close,) = await stream.rest()
+    assert (close["code"], close["reason"], close["position"]) == (4002, "unavailable", None)
+    assert close["retry_after"] >= 1
+    assert_problem(await api.get(f"{INBOXES}/{user}/events"), 503, "database_unavailable")
 
 
 async def test_it_may_start_before_its_database(mortal: Settings, postgres: EmbeddedPostgres) -> None:
