@@ -1,14 +1,19 @@
 """Two API servers and two workers on one database: an inbox is the same wherever one asks."""
 
 import asyncio
-from dataclasses import dataclass
+import itertools
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 
 import httpx2
 import pytest
 
 from tests.e2e.api import Api, Json, new_user
+from tests.e2e.conftest import Site
 from tests.e2e.crew import Crew
 from tests.e2e.ledger import Ledger
+from tests.fixtures.streams import TRANSPORTS, Stream
+from tests.waiting import eventually, until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -116,12 +121,81 @@ async def test_a_page_is_never_stale_on_another_server(api: Api, crew: Crew, htt
     assert len(set(tags)) == len(tags), "every change made another page"
 
 
-async def test_concurrent_changes_through_both_servers_leave_the_clock_exact(
-    api: Api, crew: Crew, ledger: Ledger, http: httpx2.AsyncClient
+@dataclass
+class Listener:
+    """Does with what a stream says as docs/stream.md has it, and holds the stream to what is said there."""
+
+    api: Api
+    user: str
+    stream: Stream
+    position: str = ""
+    known: dict[str, Json] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        hello = await self.stream.next()
+        assert hello["type"] == "hello"
+        self.position = hello["position"]
+        while True:
+            message = await self.stream.next()
+            match message["type"]:
+                case "change":
+                    assert version_of(message) > int(self.position.partition(".")[2])
+                    self.keep(message["notification"])
+                case "reset":
+                    self.known.clear()
+                    for item in await self.api.all(self.user):
+                        self.keep(item)
+                case "ping":
+                    assert message["position"] == self.position
+                case other:
+                    raise AssertionError(other)
+            self.position = message["position"]
+
+    def keep(self, item: Json) -> None:
+        if item["version"] >= self.known.get(item["id"], item)["version"]:
+            self.known[item["id"]] = item
+
+    async def knows_all(self) -> bool:
+        """See that what would be shown is what a fresh listing shows."""
+        assert self.position == (await self.api.inbox(self.user))["position"]
+        shown = {name: item["version"] for name, item in self.known.items() if not item["deleted_at"]}
+        assert shown == {item["id"]: item["version"] for item in await self.api.all(self.user)}
+        return True
+
+
+def version_of(message: Json) -> int:
+    position: str = message["position"]
+    assert message["notification"]["version"] == int(position.partition(".")[2])
+    return int(position.partition(".")[2])
+
+
+async def test_concurrent_changes_through_both_servers_leave_the_clock_exact_and_no_listener_behind(
+    api: Api, crew: Crew, ledger: Ledger, http: httpx2.AsyncClient, site: Site
 ) -> None:
     apis, users, lives, rounds = (api, api.at((await crew.api())[1])), [new_user() for _ in range(3)], 12, 2
     _, ai = await crew.mock_ai(http)
     await asyncio.gather(crew.worker(ai), crew.worker(ai))
+    async with AsyncExitStack() as stack:
+        listeners = [
+            Listener(it, user, await stack.enter_async_context(open_stream(it.url, user, site.key)))
+            for user in users
+            for it, open_stream in itertools.product(apis, TRANSPORTS.values())
+        ]
+        listening = [asyncio.create_task(listener.run()) for listener in listeners]
+        await until(lambda: all(listener.position for listener in listeners))
+        await live_through(apis, users, lives, rounds)
+
+        for user in users:
+            await api.all_completed(user, 2 * rounds * lives // len(users))
+            await ledger.audit(api, user)
+        for listener, task in zip(listeners, listening, strict=True):
+            await eventually(listener.knows_all)
+            task.cancel()
+        await asyncio.wait(listening)
+        assert all(task.cancelled() for task in listening), "nobody was closed, or told what is not so"
+
+
+async def live_through(apis: tuple[Api, Api], users: list[str], lives: int, rounds: int) -> None:
 
     async def live(number: int) -> None:
         """Do in an inbox what programs and readers do, while the workers judge."""
@@ -137,7 +211,3 @@ async def test_concurrent_changes_through_both_servers_leave_the_clock_exact(
             await mine.post(f"{one}/analysis")
 
     await asyncio.gather(*(live(number) for number in range(lives)))
-
-    for user in users:
-        await api.all_completed(user, 2 * rounds * lives // len(users))
-        await ledger.audit(api, user)
