@@ -84,16 +84,16 @@ clean: ## remove what was installed or cached here; the data of `make up` (.data
 
 # ---------------------------------------------------------------------------------------------- locks
 
-# Each lock is the one before it and more: the image, `make up`, `make test`. The pins of an existing lock are kept
-# (--upgrade renews them), so the same command proves that the locks belong to this pyproject.toml.
+# Each lock is the one before it and more: the image (which can trace), `make up`, `make test`. The pins of an existing
+# lock are kept (--upgrade renews them), so the same command proves that the locks belong to this pyproject.toml.
 compile = $(abspath $(UV)) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-strip-extras --no-emit-index-url --custom-compile-command 'make lock' $(1) \
 	pyproject.toml
 define lock
 set -e; \
-$(call compile,$(1)) -o requirements.lock; \
-$(call compile,$(1)) --extra embedded -c requirements.lock -o requirements-embedded.lock; \
-$(call compile,$(1)) --extra embedded --extra tracing --group dev -c requirements-embedded.lock -o requirements-dev.lock; \
+$(call compile,$(1)) --extra tracing -o requirements.lock; \
+$(call compile,$(1)) --extra tracing --extra embedded -c requirements.lock -o requirements-embedded.lock; \
+$(call compile,$(1)) --extra tracing --extra embedded --group dev -c requirements-embedded.lock -o requirements-dev.lock; \
 $(subst pyproject.toml,--group build,$(call compile,$(1))) -o requirements-build.lock
 endef
 
