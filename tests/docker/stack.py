@@ -2,9 +2,10 @@
 
 import json
 import os
+import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -55,23 +56,30 @@ class Stack:
         """Bring everything up, and wait until it is healthy."""
         self.compose("up", "--wait", "--wait-timeout", str(_UP_WITHIN), *arguments, within=_UP_WITHIN + 60)
 
-    def run_script(self, *arguments: str, within: float = 120) -> str:
-        """Run a script of deploy/ as an operator does."""
+    def scale(self, **counts: int) -> None:
+        """Run as many containers of services as told, as they are, and nothing else."""
+        scales = [part for service, count in counts.items() for part in ("--scale", f"{service}={count}")]
+        self.up("--no-deps", "--no-recreate", *scales, *counts)
+
+    def run_script(self, *arguments: str, within: float = 120, status: int = 0) -> str:
+        """Run a script of deploy/ as an operator does, and return what it says; it must end with ``status``."""
         ended = subprocess.run(
             arguments,
             cwd=self.folder,
             env=self._environment,
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
             timeout=within,
             check=False,
         )
-        assert ended.returncode == 0, f"{ended.stdout}\n{ended.stderr}"
+        assert ended.returncode == status, ended.stdout
         return ended.stdout
 
-    def ids(self, service: str) -> list[str]:
-        """Return the running containers of a service."""
-        return self.compose("ps", "--quiet", service).split()
+    def ids(self, service: str, *options: str) -> list[str]:
+        """Return the running containers of a service; with ``--all`` those that ended, too."""
+        return self.compose("ps", "--quiet", *options, service).split()
 
     def id(self, service: str) -> str:
         (container,) = self.ids(service)
@@ -90,6 +98,26 @@ class Stack:
     def execute(self, service: str, *command: str) -> str:
         return self.compose("exec", "-T", service, *command)
 
+    def health(self) -> str:
+        """Return what the last checks of those said that are not healthy."""
+        states = {name: self.inspect(name)["State"].get("Health", {}) for name in self.compose("ps", "--quiet").split()}
+        ill = {name: state["Log"] for name, state in states.items() if state.get("Status") == "unhealthy"}
+        return json.dumps(ill, indent=1)
+
+    def host(self, network: str) -> str:
+        """Return the address by which containers of a network reach this machine."""
+        return str(self.inspect(f"{self.name}_{network}")["IPAM"]["Config"][0]["Gateway"])
+
+    @contextmanager
+    def configured(self, *settings: str) -> Iterator[None]:
+        """Have an ``.env`` of settings; what is started meanwhile keeps them."""
+        file = self.folder / ".env"
+        file.write_text("\n".join(settings))
+        try:
+            yield
+        finally:
+            file.unlink()
+
     def address(self, service: str, port: int) -> str:
         """Return where a port of a service is published."""
         return self.compose("port", service, str(port))
@@ -101,6 +129,16 @@ class Stack:
     def remove(self) -> None:
         """Leave nothing of the project."""
         self.compose("--profile", "*", "down", "--volumes", "--remove-orphans", "--timeout", "1")
+
+    @contextmanager
+    def running(self, image: str, *options: str, command: Sequence[str] = ()) -> Iterator[None]:
+        """Run one more container, which may do nothing and write nowhere."""
+        name = f"{self.name}-{secrets.token_hex(3)}"
+        self.docker("run", "--detach", "--read-only", "--cap-drop=ALL", "--name", name, *options, image, *command)
+        try:
+            yield
+        finally:
+            self.docker("rm", "--force", name)
 
     @contextmanager
     def paused(self, service: str) -> Iterator[None]:

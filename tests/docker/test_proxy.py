@@ -22,17 +22,41 @@ Json = dict[str, Any]
 
 
 @contextmanager
-def another_proxy(stack: Stack, *options: str, port: int = 8080) -> Iterator[int]:
+def another_proxy(stack: Stack, *options: str, port: int = 8080, network: str = "front") -> Iterator[int]:
     """Run a second one beside the first, and return where it is."""
     published = find_free_port("127.0.0.1")
-    name = f"{stack.name}-{secrets.token_hex(3)}"
     image = stack.inspect(stack.id("proxy"))["Config"]["Image"]
-    where = ("--network", f"{stack.name}_front", "--publish", f"127.0.0.1:{published}:{port}")
-    stack.docker("run", "--detach", "--read-only", "--cap-drop=ALL", "--name", name, *where, *options, image)
-    try:
+    where = ("--network", f"{stack.name}_{network}", "--publish", f"127.0.0.1:{published}:{port}")
+    with stack.running(image, *where, *options):
         yield published
+
+
+@pytest.fixture(scope="module")
+def mirror(stack: Stack) -> Iterator[str]:
+    """A network where a server that answers with what it was sent stands for the API."""
+    network = "mirror"
+    image = stack.inspect(stack.id("api"))["Image"]
+    where = ("--network", f"{stack.name}_{network}", "--network-alias", "api", "--entrypoint", "python")
+    stack.docker("network", "create", f"{stack.name}_{network}")
+    try:
+        with stack.running(image, *where, command=("-c", _MIRROR)):
+            yield network
     finally:
-        stack.docker("rm", "--force", name)
+        stack.docker("network", "rm", f"{stack.name}_{network}")
+
+
+_MIRROR = """
+import http.server, json
+class Mirror(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def do_GET(self):
+        body = json.dumps([[name.lower(), value] for name, value in self.headers.items()]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+http.server.ThreadingHTTPServer(("0.0.0.0", 8000), Mirror).serve_forever()
+"""
 
 
 async def answers(http: httpx2.AsyncClient, url: str) -> None:
@@ -115,6 +139,76 @@ async def test_under_a_sub_path_everything_is_below_it(stack: Stack, key: str, h
         for transport in TRANSPORTS.values():
             async with transport(url, user, key) as stream:
                 assert (await stream.next())["type"] == "hello"
+
+
+_SAID = {
+    "X-Forwarded-For": "192.0.2.1, 192.0.2.7",
+    "X-Forwarded-Proto": "https",
+    "X-Forwarded-Host": "inbox.example.org",
+    "X-Forwarded-Prefix": "/elsewhere",
+    "Forwarded": "for=192.0.2.1",
+}
+"""What a client says of itself, or a proxy of its client."""
+
+
+async def forwarded(http: httpx2.AsyncClient, url: str, **headers: str) -> dict[str, list[str]]:
+    """Return what the API is told of where a call came from, by name."""
+    answer = await http.get(url, headers=headers)
+    told: dict[str, list[str]] = {}
+    for name, value in answer.json():
+        if "forwarded" in name:
+            told.setdefault(name, []).append(value)
+    return told
+
+
+async def test_a_client_is_not_believed_what_it_says_of_itself(
+    stack: Stack, mirror: str, http: httpx2.AsyncClient
+) -> None:
+    with another_proxy(stack, network=mirror) as port:
+        url = f"http://127.0.0.1:{port}"
+        await answers(http, f"{url}/livez")
+        told = await forwarded(http, url, **_SAID)
+
+    assert told == {
+        "x-forwarded-for": [stack.host(mirror)],
+        "x-forwarded-proto": ["http"],
+        "x-forwarded-host": [f"127.0.0.1:{port}"],
+    }
+
+
+async def test_a_proxy_that_is_known_is_believed_what_it_says_of_its_clients(
+    stack: Stack, mirror: str, http: httpx2.AsyncClient
+) -> None:
+    known = ("--env", f"PROXY_TRUSTED=192.0.2.200 {stack.host(mirror)}/32")
+    with another_proxy(stack, *known, network=mirror) as port:
+        url = f"http://127.0.0.1:{port}"
+        await answers(http, f"{url}/livez")
+        # By the same connection, as a proxy carries calls of many clients.
+        told = [await forwarded(http, url, **(_SAID | {"X-Forwarded-For": f"192.0.2.1, 192.0.2.{n}"})) for n in (7, 8)]
+        silent = await forwarded(http, url)
+
+    assert told == [
+        {
+            "x-forwarded-for": [f"192.0.2.{number}"],
+            "x-forwarded-proto": ["https"],
+            "x-forwarded-host": ["inbox.example.org"],
+        }
+        for number in (7, 8)
+    ]
+    assert silent["x-forwarded-for"] == [stack.host(mirror)]
+    assert silent["x-forwarded-proto"] == ["http"]
+
+
+async def test_the_log_has_the_address_of_the_client(stack: Stack, url: str, http: httpx2.AsyncClient) -> None:
+    mark = secrets.token_hex(8)
+
+    await http.get(f"{url}/{mark}", headers=_SAID)
+
+    async def probe() -> list[Json]:
+        return [line for line in told(stack) if line["path"] == f"/{mark}"]
+
+    (line,) = await eventually(probe, 30, every=0.2)
+    assert line["client"] == stack.host("front")
 
 
 async def test_with_a_certificate_http_leads_to_https(stack: Stack, tmp_path: Path) -> None:
