@@ -30,6 +30,7 @@ def variables() -> dict[str, str]:
     return {
         "TOCSIN_IMAGE": f"tocsin-test-{mark}",
         "TOCSIN_PROXY_IMAGE": f"tocsin-proxy-test-{mark}",
+        "GRAFANA_IMAGE": f"tocsin-test-{mark}",
         "TOCSIN_PUBLISH": f"127.0.0.1:{find_free_port('127.0.0.1')}",
         "PROMETHEUS_PUBLISH": f"127.0.0.1:{find_free_port('127.0.0.1')}",
         "TOCSIN_MOCK_AI__DELAY_MIN": "0.05",
@@ -86,5 +87,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     stack = getattr(item, "funcargs", {}).get("stack")
     if report.failed and isinstance(stack, Stack):
         report.sections.append(("containers", stack.compose("ps", "--all")))
+        report.sections.append(("health", stack.health()))
         report.sections.append(("logs", "\n".join(stack.logs().splitlines()[-_SHOWN_LINES:])))
     return report

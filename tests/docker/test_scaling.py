@@ -1,60 +1,35 @@
-"""More containers, others in their place, and the end of each."""
+"""More containers: calls, work and streams are spread over all of them."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
 
 import pytest
 
 from tests.docker.stack import Stack
 from tests.e2e.api import Api, new_user
-from tests.waiting import elapse, eventually, until
-from tocsin.client import TocsinClient
-from tocsin.client.models import Change
-from tocsin.client.retries import RetryPolicy
+from tests.fixtures.streams import TRANSPORTS
+from tests.waiting import eventually
 
-_PROGRAMS = 8
-_PAUSE = 0.1
+_APIS, _WORKERS = 2, 4
 
 
-@pytest.fixture
-def unscaled(stack: Stack) -> Iterator[Stack]:
-    """What is one of each again when the test is over."""
+@pytest.fixture(scope="module")
+def scaled(stack: Stack) -> Iterator[Stack]:
+    """What has more of its parts, and one of each again afterwards."""
+    # Word for word what the documents tell.
+    stack.up("--scale", f"api={_APIS}", "--scale", f"worker={_WORKERS}")
     yield stack
-    stack.up("--no-recreate")
+    stack.scale(api=1, worker=1)
 
 
-@asynccontextmanager
-async def load(url: str, key: str, user: str) -> AsyncIterator[list[str]]:
-    """Create notifications as a few programs do, and yield the list of their ids, which grows."""
-    made: list[str] = []
-    over = asyncio.Event()
-
-    async def program(client: TocsinClient) -> None:
-        while not over.is_set():
-            made.append(str((await client.create(user, "A test", "all is well")).id))
-            await elapse(_PAUSE)
-
-    policy = RetryPolicy(deadline=60, attempt=15)
-    async with TocsinClient(url, key, policy=policy) as client, asyncio.TaskGroup() as programs:
-        for _ in range(_PROGRAMS):
-            programs.create_task(program(client))
-        try:
-            await until(lambda: len(made) >= _PROGRAMS)
-            yield made
-        finally:
-            over.set()
-
-
-async def test_calls_and_work_are_spread_over_all_containers(unscaled: Stack, api: Api) -> None:
-    unscaled.up("--no-recreate", "--scale", "api=2", "--scale", "worker=4")
+async def test_calls_and_work_are_spread_over_all_containers(scaled: Stack, api: Api) -> None:
     users = [new_user() for _ in range(4)]
 
     async def probe() -> bool:
         await asyncio.gather(*(api.create(user) for user in users for _ in range(25)))
-        found = {part: len(busy(unscaled, part)) for part in ("api", "worker")}
-        return found == {"api": 2, "worker": 4}
+        found = {part: len(busy(scaled, part)) for part in ("api", "worker")}
+        return found == {"api": _APIS, "worker": _WORKERS}
 
     await eventually(probe, 60)
     for user in users:
@@ -69,57 +44,30 @@ def busy(stack: Stack, service: str) -> set[str]:
     return {line.partition(" ")[0] for line in lines if sign in line}
 
 
-async def test_a_rolling_restart_under_load_loses_nothing(unscaled: Stack, url: str, key: str, api: Api) -> None:
-    unscaled.up("--no-recreate", "--scale", "api=2", "--scale", "worker=2")
-    before = {service: set(unscaled.ids(service)) for service in ("api", "worker")}
+@pytest.mark.parametrize("transport", TRANSPORTS)
+async def test_every_stream_hears_of_what_another_container_did(
+    transport: str, scaled: Stack, url: str, key: str, api: Api
+) -> None:
     user = new_user()
-    seen: set[str] = set()
+    async with AsyncExitStack() as opened:
+        streams = [await opened.enter_async_context(TRANSPORTS[transport](url, user, key)) for _ in range(6)]
+        for stream in streams:
+            assert (await stream.next())["type"] == "hello"
+        listened = [open_streams(scaled, container) for container in scaled.ids("api")]
 
-    async def listen(client: TocsinClient) -> None:
-        async for message in client.stream(user):
-            if isinstance(message, Change):
-                seen.add(str(message.notification.id))
+        created = await api.create(user, "an error")
 
-    async with TocsinClient(url, key) as client:
-        listening = asyncio.create_task(listen(client))
-        async with load(url, key, user) as made:
-            await asyncio.to_thread(unscaled.run_script, "deploy/rolling-restart", "api", "worker", within=400)
-            enough = len(made) + 5 * _PROGRAMS
-            await until(lambda: len(made) >= enough)
-        items = await api.all_completed(user, len(made))
-        await until(lambda: seen >= set(made), 60)
-        listening.cancel()
-
-    assert {item["id"] for item in items} == set(made), "each was made once, and none is lost"
-    after = {service: set(unscaled.ids(service)) for service in before}
-    assert {service: len(ids) for service, ids in after.items()} == {"api": 2, "worker": 2}
-    assert not any(before[service] & after[service] for service in before), "all were replaced"
+        for stream in streams:
+            message = await stream.next()
+            while message["notification"]["processing_status"] != "completed":
+                message = await stream.next()
+            assert message["notification"]["id"] == created["id"]
+    assert sum(listened) == len(streams)
+    assert all(listened), "each container has some of them"
 
 
-@pytest.mark.parametrize(
-    ("service", "within"),
-    [("api", 15), ("worker", 15), ("mock-ai", 15), ("proxy", 15), ("postgres", 60), ("redis", 10), ("cache", 10)],
-)
-async def test_each_part_ends_by_itself_when_it_is_told_to(service: str, within: int, stack: Stack, api: Api) -> None:
-    await api.create(new_user())
-    container = stack.id(service)
-
-    # Compose sends the signal, waits for the grace of the part, and then kills: with exit code 137.
-    stack.compose("stop", service, within=within + 30)
-
-    state = stack.inspect(container)["State"]
-    stack.up("--no-recreate")
-    assert (state["ExitCode"], state["OOMKilled"]) == (0, False), json.dumps(state)
-
-
-async def test_data_and_secrets_survive_down_and_up(stack: Stack, api: Api) -> None:
-    user = new_user()
-    kept = await api.create(user)
-    token = (await api.send("POST", f"/inboxes/{user}/tokens", json={})).json()["token"]
-
-    stack.compose("down")
-    stack.up()
-
-    shown = await api.send("GET", f"/notifications/{kept['id']}", {"Authorization": f"Bearer {token}"})
-    assert shown.json()["id"] == kept["id"], "the same key signs, and the same database answers"
-    await api.all_completed(user, 1)
+def open_streams(stack: Stack, container: str) -> int:
+    """Return how many streams a container of the API serves, by its own metrics."""
+    code = "import urllib.request as r; print(r.urlopen('http://127.0.0.1:8000/metrics').read().decode())"
+    lines = stack.docker("exec", container, "python", "-c", code).splitlines()
+    return round(sum(float(line.split()[-1]) for line in lines if line.startswith("tocsin_streams{")))

@@ -42,7 +42,7 @@ class Ends:
 
 
 @asynccontextmanager
-async def listening() -> AsyncIterator[Ends]:
+async def listening(host: str = "127.0.0.1") -> AsyncIterator[Ends]:
     """Listen on a free port: ``/v1/traces`` collects, ``/analyze`` judges."""
     ends = Ends()
     application = web.Application()
@@ -50,8 +50,8 @@ async def listening() -> AsyncIterator[Ends]:
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
     try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        ends.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        await web.TCPSite(runner, host, 0).start()
+        ends.url = f"http://{host}:{runner.addresses[0][1]}"
         yield ends
     finally:
         await runner.cleanup()
