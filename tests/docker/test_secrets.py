@@ -8,6 +8,7 @@ import pytest
 
 from tests.docker.stack import Stack
 
+_OWN = "0123456789abcdef" * 4
 _NAMES = ("postgres_password", "grafana_password", "tocsin_secret", "tocsin_database__url")
 
 
@@ -55,18 +56,34 @@ def test_a_reader_cannot_change_them(stack: Stack) -> None:
     )
 
 
+_SHOW = "from tocsin.settings import *; print(load_settings(Settings).secret.get_secret_value())"
+
+
+def test_one_in_the_environment_counts_more(stack: Stack) -> None:
+    run = ("run", "--rm", "--no-deps", "--env", f"TOCSIN_SECRET={_OWN}", "--entrypoint", "python", "api")
+
+    assert stack.compose(*run, "-c", _SHOW) == _OWN
+
+
+def test_none_has_a_default(stack: Stack) -> None:
+    with pytest.raises(AssertionError) as refused:
+        stack.compose("run", "--rm", "--no-deps", "--env", "TOCSIN_SECRETS_DIR=/tmp", "api", "serve")
+
+    assert "TOCSIN_SECRET:" in str(refused.value)
+    assert "TOCSIN_DATABASE__URL:" in str(refused.value)
+
+
 def test_ones_own_are_taken_from_a_folder(stack: Stack, tmp_path: Path) -> None:
-    own, secret = tmp_path / "own", "0123456789abcdef" * 4
+    own = tmp_path / "own"
     own.mkdir()
     for name in _NAMES:
-        (own / name).write_text("postgresql://tocsin:x@postgres/tocsin" if name.endswith("url") else secret)
+        (own / name).write_text("postgresql://tocsin:x@postgres/tocsin" if name.endswith("url") else _OWN)
         (own / name).chmod(0o444)
     other = Stack(f"{stack.name}-own", tmp_path / "clone", stack.variables | {"TOCSIN_SECRETS": str(own)})
-    script = "from tocsin.settings import *; print(load_settings(Settings).secret.get_secret_value())"
     try:
         other.compose("run", "--rm", "--no-deps", "secrets")
-        said = other.compose("run", "--rm", "--no-deps", "--entrypoint", "python", "api", "-c", script)
+        said = other.compose("run", "--rm", "--no-deps", "--entrypoint", "python", "api", "-c", _SHOW)
     finally:
         other.remove()
 
-    assert said == secret
+    assert said == _OWN
