@@ -31,7 +31,7 @@ async def test_calls_and_work_are_spread_over_all_containers(scaled: Stack, api:
         found = {part: len(busy(scaled, part)) for part in ("api", "worker")}
         return found == {"api": _APIS, "worker": _WORKERS}
 
-    await eventually(probe, 60)
+    await eventually(probe, 120)
     for user in users:
         made = (await api.inbox(user))["unread"]["total"]
         await api.all_completed(user, made)
