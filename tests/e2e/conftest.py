@@ -19,6 +19,7 @@ from tests.e2e.up import Up
 from tests.e2e.watched import Addresses, Watched, watching
 from tests.fixtures.servers import Servers, made_database
 from tests.waiting import until_blocking
+from tocsin.embedded.ports import find_free_port
 
 _SHOWN_LINES = 150
 
@@ -41,9 +42,15 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @pytest.fixture(scope="session")
-def shared_up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+def neighbour() -> str:
+    """The origin of an application whose pages may call the shared `tocsin up`."""
+    return f"http://127.0.0.1:{find_free_port('127.0.0.1')}"
+
+
+@pytest.fixture(scope="session")
+def shared_up(tmp_path_factory: pytest.TempPathFactory, neighbour: str) -> Iterator[Up]:
     home = tmp_path_factory.mktemp("up")
-    up = Up(home / "data", home / "up.log", HASTE)
+    up = Up(home / "data", home / "up.log", HASTE | {"TOCSIN_API__CORS_ORIGINS": neighbour})
     try:
         until_blocking(lambda: up.is_ready, 120)
         yield up

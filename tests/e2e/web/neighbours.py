@@ -16,13 +16,13 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @asynccontextmanager
-async def listening(handler: Handler) -> AsyncIterator[str]:
+async def listening(handler: Handler, port: int = 0) -> AsyncIterator[str]:
     """Serve everything by one handler; yield the URL."""
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", handler)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
     try:
         yield f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
@@ -32,10 +32,9 @@ async def listening(handler: Handler) -> AsyncIterator[str]:
 class Application:
     """Somebody's own application: the example of the documentation, and the token that it asks for."""
 
-    def __init__(self, inbox: Inbox, ttl: int = 600) -> None:
+    def __init__(self, inbox: Inbox) -> None:
         self.inbox = inbox
-        self.ttl = ttl
-        self.tocsin = ""
+        self.ttl = 600
         self.tokens = 0
         self.knows_the_user = True
 
@@ -44,7 +43,7 @@ class Application:
             return await self._token(request)
         if request.path != "/":
             return web.Response(text=f"<title>{request.path}</title>", content_type="text/html")
-        page = EXAMPLE.read_text("utf-8").replace("https://tocsin.example", self.tocsin)
+        page = EXAMPLE.read_text("utf-8").replace("https://tocsin.example", self.inbox.api.url)
         response = web.Response(text=page, content_type="text/html")
         response.set_cookie("session", "the user's")
         return response

@@ -1,14 +1,12 @@
 """The inbox in a page of somebody else, and the page under a sub-path."""
 
 from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
 
-import httpx2
 import pytest
 import pytest_asyncio
 from playwright.async_api import Route, expect
 
-from tests.e2e.api import Api, new_user
-from tests.e2e.crew import Crew
 from tests.e2e.up import Up
 from tests.e2e.web.neighbours import Application, Proxy, listening
 from tests.e2e.web.reader import Inbox, Library, Reader
@@ -18,30 +16,28 @@ pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def application(crew: Crew, api: Api) -> AsyncIterator[tuple[Application, str]]:
-    """An application on another origin that the service was told of, with its URL."""
-    application = Application(Inbox(api, new_user()))
-    async with listening(application.serve) as url:
-        _, application.tocsin = await crew.api(API__CORS_ORIGINS=url)
-        yield application, url
+async def application(inbox: Inbox, neighbour: str) -> AsyncIterator[Application]:
+    """An application on another origin, of which the service was told."""
+    application = Application(inbox)
+    async with listening(application.serve, urlsplit(neighbour).port or 0):
+        yield application
 
 
 async def test_an_application_embeds_the_inbox_with_one_line(
-    library: Library, application: tuple[Application, str]
+    library: Library, application: Application, neighbour: str
 ) -> None:
-    host, url = application
-    reader = await library.reader(url=url, color_scheme="dark")
-    await reader.page.goto(url)
+    reader = await library.reader(url=neighbour, color_scheme="dark")
+    await reader.page.goto(neighbour)
     await reader.is_live()
     style = "getComputedStyle(document.querySelector('tocsin-inbox'))"
 
-    await host.inbox.post("Hello")
+    await application.inbox.post("Hello")
     await reader.shows("Hello")
     await expect(reader.page.locator("h1")).to_have_text("My application (1)")
     await reader.row("Hello").click()
     await expect(reader.page.locator("h1")).to_have_text("My application")
 
-    assert (host.tokens, reader.page.url) == (1, f"{url}/"), "the address is the application's own"
+    assert (application.tokens, reader.page.url) == (1, f"{neighbour}/"), "the address is the application's own"
     assert await reader.page.evaluate(f"{style}.colorScheme") == "light"
     await reader.page.keyboard.press("Escape")
     await reader.page.locator("h1").click()
@@ -51,41 +47,37 @@ async def test_an_application_embeds_the_inbox_with_one_line(
 
 
 async def test_tokens_are_renewed_before_anybody_notices(
-    library: Library, application: tuple[Application, str]
+    library: Library, application: Application, neighbour: str
 ) -> None:
-    host, url = application
-    host.ttl = 2
-    reader = await library.reader(url=url)
-    await reader.page.goto(url)
+    application.ttl = 2
+    reader = await library.reader(url=neighbour)
+    await reader.page.goto(neighbour)
     await reader.is_live()
 
     async with reader.page.expect_websocket():
-        await host.inbox.post("Before")
+        await application.inbox.post("Before")
         await reader.shows("Before")
     await reader.is_live()
-    await host.inbox.post("After")
+    await application.inbox.post("After")
 
     await reader.shows("After", "Before")
-    assert host.tokens > 1
+    assert application.tokens > 1
 
 
 async def test_the_application_is_told_when_its_user_may_look_no_more(
-    library: Library, application: tuple[Application, str]
+    library: Library, application: Application, neighbour: str
 ) -> None:
-    host, url = application
-    host.ttl = 2
-    reader = await library.reader(url=url)
-    await reader.page.goto(url)
+    application.ttl = 2
+    reader = await library.reader(url=neighbour)
+    await reader.page.goto(neighbour)
     await reader.is_live()
 
-    host.knows_the_user = False
+    application.knows_the_user = False
 
     await expect(reader.page).to_have_title("/login")
 
 
-async def test_the_page_works_under_a_sub_path(
-    library: Library, inbox: Inbox, up: Up, http: httpx2.AsyncClient
-) -> None:
+async def test_the_page_works_under_a_sub_path(library: Library, inbox: Inbox, up: Up) -> None:
     proxy = Proxy(up.status["url"], "/alerts/")
     async with listening(proxy.serve) as url:
         reader = await library.reader(url=f"{url}/alerts")
