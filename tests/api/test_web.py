@@ -130,3 +130,18 @@ def test_every_module_is_part_of_what_is_served() -> None:
     joined("page.js", reading)
 
     assert sorted(read) == [Path(source.path).name for source in scripts()]
+
+
+def test_what_only_a_class_can_name_gets_short_names() -> None:
+    module = """
+        export class A {
+          #count = 0;
+          get #double() { return 2 * this.#count; }
+          is(other) { return #count in other && this.#double === other.#double && "#count" && "#fff"; }
+        }
+    """
+
+    text = joined("a.js", {"a.js": module}.__getitem__)
+
+    compared = 'return#a in other&&this.#b===other.#b&&"#count"&&"#fff";'
+    assert text == f"export class A{{#a=0;get#b(){{return 2*this.#a;}}is(other){{{compared}}}}}"

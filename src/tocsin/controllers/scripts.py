@@ -1,4 +1,4 @@
-"""ES modules as they are served: a module and all that it imports in one file, without comments.
+"""ES modules as they are served: a module and all that it imports in one file, without what only a reader needs.
 
 The modules work as they are; joined, a page asks once and not twenty times, and gets half the bytes. What makes it
 safe to put them one after the other is held by the house rules: a name at the top of a module is its own in all of
@@ -6,7 +6,9 @@ the folder, and imports and exports have one form.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable
+from string import ascii_letters
 from typing import Final
 
 import rjsmin
@@ -14,14 +16,18 @@ import rjsmin
 IMPORT: Final = re.compile(r'^import \{[\w\s,]+\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
 EXPORT: Final = re.compile(r"^export (?=(?:async function|class|const|function) )", re.MULTILINE)
 _CSS: Final = re.compile(r"replaceSync\(`[^`]+`\)")
-_CSS_SPACE: Final = re.compile(r"\s*\n\s*|(?<=[{:;,]) | (?=\{)")
+_CSS_SPACE: Final = re.compile(r";?\s*(?=\})|\s*\n\s*|(?<=[{:;,]) | (?=\{)")
+_PRIVATE: Final = re.compile(r"""(?<!["'`])#[a-zA-Z]\w*""")
+_OWN: Final = re.compile(rf"(?<=\bthis\.){_PRIVATE.pattern}")
 
 
 def joined(entry: str, read: Callable[[str], str]) -> str:
     """Return ``entry`` with all modules that it needs before it; ``read`` gives the text of a module by its name."""
     parts: dict[str, str] = {}
     _visit(entry, read, parts)
-    return str(rjsmin.jsmin(_CSS.sub(_tightened, "\n".join(parts.values()))))
+    text = str(rjsmin.jsmin(_CSS.sub(_tightened, "\n".join(parts.values()))))
+    # A line break that rjsmin leaves might end a statement; the formatter ends them all with a semicolon.
+    return text.replace("}\n", "}")
 
 
 def _visit(name: str, read: Callable[[str], str], parts: dict[str, str]) -> None:
@@ -30,7 +36,14 @@ def _visit(name: str, read: Callable[[str], str], parts: dict[str, str]) -> None
     text = read(name)
     for needed in IMPORT.findall(text):
         _visit(needed, read, parts)
-    parts[name] = EXPORT.sub("", IMPORT.sub("", text))
+    parts[name] = _shortened(EXPORT.sub("", IMPORT.sub("", text)))
+
+
+def _shortened(module: str) -> str:
+    """Give the private names of a module (ECMA-262, PrivateIdentifier), which nobody else can use, one letter each."""
+    used = Counter(_OWN.findall(module)).most_common(len(ascii_letters))
+    short = {name: f"#{letter}" for (name, _), letter in zip(used, ascii_letters, strict=False)}
+    return _PRIVATE.sub(lambda found: short.get(found[0], found[0]), module)
 
 
 def _tightened(css: re.Match[str]) -> str:
