@@ -14,6 +14,7 @@ from tocsin.controllers.problems import problem_response
 _METHODS: Final = ("GET", "HEAD", "POST", "DELETE")
 _ALLOWED: Final = ("Authorization", "Content-Type", "If-None-Match", "Idempotency-Key", "Last-Event-ID", "X-Request-ID")
 _EXPOSED: Final = (
+    "Date",
     "ETag",
     "X-Request-ID",
     "Retry-After",

@@ -73,7 +73,7 @@ export class Actions {
       case "undo":
         return this.#undo();
       case "again":
-        return one && this.#change(one, "judge_again", "analysis", { processing_status: "pending", error: null });
+        return one && this.#change(one, "judge_again", "/analysis", { processing_status: "pending", error: null });
       case "link":
         return link && open(link, "_blank", "noopener,noreferrer");
       case "search":
@@ -112,15 +112,15 @@ export class Actions {
     const id = at < 0 ? s.list.viewport.visible[0] : ids[Math.min(Math.max(at + step, 0), ids.length - 1)];
     if (!id) return;
     if (s.opened) this.#open(id);
-    else this.#focus(id);
+    else this.focus(id);
   }
 
-  /** @param {string} id @param {boolean} [top] whether to have it at the top of the screen */
-  #focus(id, top = false) {
+  /** @param {string} id */
+  focus(id) {
     const { s } = this;
     s.current = id;
     s.draw();
-    s.list.viewport.reveal(id, top);
+    s.list.viewport.reveal(id);
     s.list.viewport.element(id)?.focus({ preventScroll: true });
   }
 
@@ -135,7 +135,7 @@ export class Actions {
       if (one && !one.read_at) this.#mark(one, true);
       if (!one) s.fetch(id);
     }
-    this.#focus(id);
+    this.focus(id);
     if (enter || s.isCovered) s.detail.focus();
     else s.detail.element.scrollTop = 0;
   }
@@ -143,12 +143,10 @@ export class Actions {
   /** @param {boolean} write whether the address does not say so yet */
   #leave(write) {
     const { s } = this;
-    const id = s.opened;
     s.opened = null;
     if (write) s.host.address.write(s.query, null, true);
     s.draw();
-    if (s.rows.has(id)) this.#focus(/** @type {string} */ (id));
-    else s.list.list.focus();
+    s.rest();
   }
 
   #escape() {
@@ -160,7 +158,7 @@ export class Actions {
     } else if (s.opened) this.#leave(true);
     else {
       s.current = null;
-      s.list.list.focus();
+      s.rest();
       s.toasts.hide();
       s.draw();
     }
@@ -178,58 +176,53 @@ export class Actions {
   }
 
   /** @param {Notification} one @param {string} label @param {string} call @param {Partial<Notification>} changes */
-  #change({ id }, label, call, changes) {
+  #change({ id }, label, call, changes, method = "POST") {
     const { api, store } = this.s;
-    return this.#attempt(label, () => store.act(id, changes, () => api.call("POST", `notifications/${id}/${call}`)));
+    return this.#attempt(label, () => store.act(id, changes, () => api.call(method, `notifications/${id}${call}`)));
   }
 
   /** @param {Notification} one @param {boolean} read */
   #mark(one, read) {
     const changes = { read_at: read ? new Date().toISOString() : null };
-    this.#change(one, read ? "mark_read" : "mark_unread", read ? "read" : "unread", changes);
+    this.#change(one, read ? "mark_read" : "mark_unread", read ? "/read" : "/unread", changes);
   }
 
   /** @param {Notification} one */
   #delete(one) {
     const { s } = this;
-    const { id } = one;
-    const { ids } = s.rows;
-    const at = ids.indexOf(id);
-    const next = ids[at + 1] ?? ids[at - 1];
-    const changes = { deleted_at: new Date().toISOString() };
+    s.current = one.id;
     this.#deleted.push(one);
-    this.#attempt("remove", async () => {
-      try {
-        await s.store.act(id, changes, () => s.api.call("DELETE", `notifications/${id}`));
-      } catch (error) {
-        this.#deleted = this.#deleted.filter((other) => other !== one);
-        throw error;
-      }
-    });
+    this.#change(one, "remove", "", { deleted_at: new Date().toISOString() }, "DELETE");
     s.toasts.show(s.words.say("deleted"), s.words.say("undo"));
-    if (s.opened === id) this.#leave(true);
-    if (at >= 0 && next) this.#focus(next);
+    if (s.opened === one.id) this.#leave(true);
+    else s.rest();
   }
 
+  /** @returns {void} */
   #undo() {
+    const { s } = this;
     const one = this.#deleted.pop();
     if (!one) return;
-    this.#change(one, "undo", "restore", { ...one, deleted_at: null });
-    this.s.toasts.hide();
-    this.s.rows.settle();
-    if (this.s.rows.has(one.id)) this.#focus(one.id);
+    // The service refused that deletion.
+    if (s.store.get(one.id)) return this.#undo();
+    this.#change(one, "undo", "/restore", { ...one, deleted_at: null });
+    s.rows.settle();
+    if (s.rows.has(one.id)) s.current = one.id;
+    s.rest();
+    s.toasts.hide();
   }
 
   #showNews() {
     const first = this.s.rows.settle();
-    if (first) this.#focus(first, true);
+    if (first) this.focus(first);
     this.s.seen();
   }
 
   async #markAll() {
     const { s } = this;
     const { q, category } = s.query;
-    if (s.marking || q) return;
+    // Nothing was seen yet, or what is asked for is not what was seen.
+    if (s.marking || s.busy || q || !s.store.shown) return;
     const body = {
       user_id: s.store.user,
       up_to: s.store.shown,

@@ -13,6 +13,12 @@ const PATIENCE = 20_000;
 /** A token with less time left than this (milliseconds) is renewed before it is used. */
 const MARGIN = 30_000;
 
+/** How far the clock here is behind that of the service, in milliseconds. */
+let lag = 0;
+
+/** @returns {number} the time of the service, in milliseconds since 1970: clocks of laptops may be wrong by hours */
+export const serviceTime = () => Date.now() + lag;
+
 /** What a call came to when it did not succeed; `code` is the service's word for it, or one of ours. */
 export class ApiError extends Error {
   /** @param {string} code @param {string} detail @param {number} [status] 0 if there was no answer */
@@ -26,8 +32,8 @@ export class ApiError extends Error {
 }
 
 /** @param {unknown} error @returns {never} */
-export function unreachable(error) {
-  throw new ApiError("unreachable", String(error));
+function unreachable(error) {
+  throw error instanceof ApiError ? error : new ApiError("unreachable", String(error));
 }
 
 /** @param {string | null} token @returns {string} whose inbox an inbox token (a JWT) opens; only the service verifies it */
@@ -60,7 +66,7 @@ export class Credential {
 
   /** @param {boolean} renew @returns {Promise<Grant>} */
   async #ask(renew) {
-    const given = await this.getToken(renew);
+    const given = await Promise.resolve().then(() => this.getToken(renew)).catch(unreachable);
     const grant = typeof given === "string" ? { token: given } : given;
     if (!grant?.token) throw new ApiError("signed_out", "");
     const expires = Date.parse(grant.expires_at ?? "");
@@ -97,12 +103,15 @@ export class Api {
   /** @param {string} method @param {string} path @param {object | undefined} body @param {AbortSignal | undefined} signal @param {string} token */
   async #send(method, path, body, signal, token) {
     const late = AbortSignal.timeout(PATIENCE);
-    return await fetch(new URL(path, this.base), {
+    const response = await fetch(new URL(path, this.base), {
       method,
       headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
       body: body && JSON.stringify(body),
       signal: signal ? AbortSignal.any([signal, late]) : late,
       cache: "no-store", // what is in an inbox does not stay on the disk
     }).catch(unreachable);
+    const time = Date.parse(response.headers.get("Date") ?? "");
+    if (time) lag = time - Date.now();
+    return response;
   }
 }

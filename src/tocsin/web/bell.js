@@ -10,11 +10,11 @@ export class Choice {
   /** @param {string} name @param {boolean} on what holds until he chooses */
   constructor(name, on) {
     this.name = `tocsin-${name}`;
-    this.on = on;
     try {
       this.on = (localStorage.getItem(this.name) ?? String(on)) === "true";
     } catch {
       // Then it holds until the page is left.
+      this.on = on;
     }
   }
 

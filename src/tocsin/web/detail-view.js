@@ -17,16 +17,17 @@ export class DetailView {
   }
 
   draw() {
-    const { words, store, opened, missing } = this.s;
+    const { words, store, opened, missing, rows } = this.s;
     const one = opened && store.get(opened);
     const gone = opened && (opened === missing || store.lacks(opened));
-    const stamp = JSON.stringify([opened, one, gone, words.lang]);
+    const hint = opened ? "loading" : rows.ids.length ? "choose" : "";
+    const stamp = JSON.stringify([opened, one, gone, hint]);
     if (stamp === this.#stamp) return;
     this.#stamp = stamp;
     this.element.ariaLabel = one ? one.title : words.say("choose");
     if (one) fill(this.element, this.#bar(one), this.#article(one));
     else if (gone) fill(this.element, this.#bar(), say("trash", words.say("e_not_found")));
-    else fill(this.element, say("bell", words.say(opened ? "loading" : "choose")));
+    else fill(this.element, hint && say("bell", words.say(hint)));
   }
 
   /** Put the reader at the beginning. */
@@ -42,13 +43,17 @@ export class DetailView {
     return h(
       "div",
       { class: "bar" },
-      button("close", words.say("back"), "back"),
+      button("close", words.say("close"), "back"),
       one && [
-        kindOf(one) !== "waiting" && button("again", words.say("judge_again"), "again"),
+        one.category && this.#again(),
         button("read", words.say(read_at ? "mark_unread" : "mark_read"), read_at ? "unread" : "read"),
         button("delete", words.say("remove"), "trash"),
       ],
     );
+  }
+
+  #again() {
+    return button("again", this.s.words.say("judge_again"), "again");
   }
 
   /** @param {Notification} one */
@@ -61,7 +66,7 @@ export class DetailView {
       h("div", { class: "meta" }, verdict(one, words)),
       h("h3", { class: "title" }, one.title),
       h("p", { class: "meta" }, one.source && h("span", {}, one.source), since(one.created_at, words)),
-      one.error && h("p", { class: "reason" }, one.error),
+      one.error && h("div", { class: "reason" }, h("p", {}, one.error), this.#again()),
       h("div", { class: "text" }, highlighted(one.text, one.keywords)),
       link && h(
         "a",

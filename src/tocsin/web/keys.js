@@ -62,11 +62,11 @@ export function showHelp(dialog, words, letters) {
   }
   fill(
     dialog,
-    h("h3", { id: "help" }, words.say("help")),
+    h("h3", {}, words.say("help")),
     list,
     h("label", {}, h("input", { type: "checkbox", name: "keys", checked: letters }), words.say("keys_on")),
     h("form", { method: "dialog" }, h("button", { autofocus: true }, words.say("close"))),
   );
-  dialog.setAttribute("aria-labelledby", "help");
+  dialog.ariaLabel = words.say("help");
   dialog.showModal();
 }

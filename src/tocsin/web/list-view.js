@@ -1,6 +1,6 @@
 import { say } from "./detail-view.js";
 import { button, fill, h, highlighted, icon } from "./dom.js";
-import { kindOf, since, verdict, wordOf } from "./verdict.js";
+import { kindOf, since, verdict } from "./verdict.js";
 import { Viewport } from "./viewport.js";
 
 /**
@@ -59,7 +59,7 @@ export class ListView {
     } else {
       fill(
         this.foot,
-        words.say(rows.error ? "not_more" : rows.complete ? "" : "loading"),
+        rows.error ? explain(rows.error, words) : words.say(rows.complete ? "" : "loading"),
         rows.error && button("retry", words.say("try_again")),
       );
     }
@@ -101,17 +101,18 @@ export class ListView {
     const group = this.#groupOf(index);
     const head = group !== (index ? this.#groupOf(index - 1) : "") && group;
     const isCurrent = id === current;
-    const stamp = JSON.stringify([one, head, isCurrent, id === opened, words.lang]);
+    const state = [one?.read_at ? "" : "unread", isCurrent ? "current" : "", id === opened ? "open" : ""];
+    const stamp = JSON.stringify([one?.version, one?.processing_status, state, head]);
     element.tabIndex = isCurrent || (!index && !rows.has(current)) ? 0 : -1;
     element.ariaPosInSet = String(index + 1);
     element.ariaSetSize = String(rows.complete ? rows.ids.length : -1);
     if (element.dataset.stamp === stamp || !one) return element;
     element.dataset.stamp = stamp;
-    const state = [one.read_at ? "" : "unread", isCurrent ? "current" : "", id === opened ? "open" : ""];
     element.className = ["row", kindOf(one), ...state].join(" ");
-    element.ariaLabel = [one.read_at ? "" : words.say("unread"), wordOf(one, words), one.title].filter(Boolean).join(
-      ", ",
-    );
+    element.ariaLabel = [one.read_at ? "" : words.say("unread"), words.say(kindOf(one)), one.title].filter(Boolean)
+      .join(
+        ", ",
+      );
     fill(element, head && h("h3", { class: "group" }, head), this.#card(one, isCurrent ? 0 : -1));
     return element;
   }

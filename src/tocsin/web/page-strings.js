@@ -1,46 +1,35 @@
 /**
- * What the page around the inbox says.
- * @type {Record<string, import("./words.js").Strings>}
+ * What the page around the inbox says, in the languages that `words.js` lists.
+ * @type {import("./words.js").Strings}
  */
 export const PAGE_STRINGS = {
-  en: {
-    lead: "Notifications, read by an AI before you have to.",
-    credential: "Service key or inbox token",
-    sign_in: "Open the inbox",
-    kept:
-      "It stays in this tab. An inbox token is forgotten when the tab is closed, a service key when you leave or reload this page.",
-    over: "The access to this inbox is over. Sign in again, or follow a new link.",
-    unknown: "The service does not know this key or token, or its time is over.",
-    unreachable: "The service cannot be reached. Try again in a moment.",
-    choose: "Whose inbox?",
-    choose_lead: "A service key may open any inbox.",
-    user: "User id (a UUID)",
-    bad_user: "This is not a UUID.",
-    open: "Open",
-    recent: "Lately written to",
-    none: "No notification yet. Any user id opens an empty inbox.",
-    inboxes: "All inboxes",
-    sign_out: "Sign out",
-    api: "API",
-  },
-  ru: {
-    lead: "Уведомления, которые ИИ прочитал раньше вас.",
-    credential: "Сервисный ключ или токен входящих",
-    sign_in: "Открыть входящие",
-    kept:
-      "Он остаётся в этой вкладке. Токен забывается при её закрытии, сервисный ключ — при уходе или перезагрузке страницы.",
-    over: "Доступ к этим входящим закончился. Войдите снова или откройте новую ссылку.",
-    unknown: "Сервис не знает этого ключа или токена, или его срок истёк.",
-    unreachable: "Сервис недоступен. Попробуйте чуть позже.",
-    choose: "Чьи входящие?",
-    choose_lead: "Сервисный ключ открывает любые.",
-    user: "Идентификатор пользователя (UUID)",
-    bad_user: "Это не UUID.",
-    open: "Открыть",
-    recent: "Куда недавно писали",
-    none: "Уведомлений ещё нет. Любой идентификатор откроет пустые входящие.",
-    inboxes: "Все входящие",
-    sign_out: "Выйти",
-    api: "API",
-  },
+  lead: ["Notifications, read by an AI before you have to.", "Уведомления, которые ИИ прочитал раньше вас."],
+  credential: ["Service key or inbox token", "Сервисный ключ или токен входящих"],
+  sign_in: ["Open the inbox", "Открыть входящие"],
+  kept: [
+    "It stays in this tab. An inbox token is forgotten when the tab is closed, a service key when you leave or reload this page.",
+    "Он остаётся в этой вкладке. Токен забывается при её закрытии, сервисный ключ — при уходе или перезагрузке страницы.",
+  ],
+  over: [
+    "The access to this inbox is over. Sign in again, or follow a new link.",
+    "Доступ к этим входящим закончился. Войдите снова или откройте новую ссылку.",
+  ],
+  unknown: [
+    "The service does not know this key or token, or its time is over.",
+    "Сервис не знает этого ключа или токена, или его срок истёк.",
+  ],
+  unreachable: ["The service cannot be reached. Try again in a moment.", "Сервис недоступен. Попробуйте чуть позже."],
+  choose: ["Whose inbox?", "Чьи входящие?"],
+  choose_lead: ["A service key may open any inbox.", "Сервисный ключ открывает любые."],
+  user: ["User id (a UUID)", "Идентификатор пользователя (UUID)"],
+  bad_user: ["This is not a UUID.", "Это не UUID."],
+  open: ["Open", "Открыть"],
+  recent: ["Lately written to", "Куда недавно писали"],
+  none: [
+    "No notification yet. Any user id opens an empty inbox.",
+    "Уведомлений ещё нет. Любой идентификатор откроет пустые входящие.",
+  ],
+  inboxes: ["All inboxes", "Все входящие"],
+  sign_out: ["Sign out", "Выйти"],
+  api: ["API", "API"],
 };

@@ -1,20 +1,22 @@
-import { Actions } from "./actions.js";
-import { usualOrder } from "./address.js";
-import { Bell, Choice } from "./bell.js";
-import { Connection } from "./connection.js";
+// As in tocsin-inbox.js, what is alike stands together.
 import { DetailView } from "./detail-view.js";
 import { fill, h } from "./dom.js";
-import { explain, ListView } from "./list-view.js";
-import { Rows } from "./rows.js";
-import { Store } from "./store.js";
 import { Toasts } from "./toasts.js";
+import { Rows } from "./rows.js";
+import { explain, ListView } from "./list-view.js";
 import { Toolbar } from "./toolbar.js";
+import { Actions } from "./actions.js";
 import { refresh } from "./verdict.js";
+import { usualOrder } from "./address.js";
+import { Connection } from "./connection.js";
+import { Store } from "./store.js";
+import { Bell, Choice } from "./bell.js";
+import { Crier } from "./crier.js";
 
 /**
  * One reader at one inbox: what is known, what is shown of it, and what keeps the two together.
  * @import { Address } from "./address.js"
- * @import { Api, ApiError, Notification } from "./api.js"
+ * @import { Api, ApiError } from "./api.js"
  * @import { Message } from "./connection.js"
  * @import { Query } from "./rows.js"
  * @import { Words } from "./words.js"
@@ -22,8 +24,6 @@ import { refresh } from "./verdict.js";
  */
 
 const TICK = 15_000;
-/** What was judged longer ago than this (milliseconds) is no alarm any more. */
-const STALE = 600_000;
 
 export class Session {
   /** What has the cursor. @type {string | null} */ current = null;
@@ -33,11 +33,10 @@ export class Session {
   bell = new Bell();
   /** Whether single characters are commands. */ letters = new Choice("keys", true);
   toasts = new Toasts();
+  crier = new Crier(this);
   help = h("dialog", { class: "help" });
   /** What is to take the place of `rows`. @type {Rows | null} */ #next = null;
   /** Why there is no connection, if that stays so. @type {ApiError | undefined} */ #stopped;
-  #arrived = 0;
-  #newest = "";
   #counts = "";
   #frame = 0;
   /** @type {number | undefined} */ #ticking;
@@ -63,6 +62,8 @@ export class Session {
     this.opened = this.current = opened;
     this.list.element.prepend(this.toolbar.filters);
     this.panes = h("div", { class: "panes" }, this.list.element, this.detail.element);
+    this.frame = h("div", { class: "inbox", part: "inbox", tabindex: -1 }, this.toolbar.header, this.panes);
+    this.help.onclose = () => this.keepFocus();
   }
 
   /** What is asked for, which may not be there yet. */
@@ -78,7 +79,8 @@ export class Session {
   get line() {
     if (this.connection.state === "live") return "live";
     if (this.#stopped && !this.#stopped.passes) return "stopped";
-    return navigator.onLine ? "connecting" : "offline";
+    if (!navigator.onLine) return "offline";
+    return this.connection.looks ? "looks" : "connecting";
   }
 
   get why() {
@@ -88,8 +90,7 @@ export class Session {
   start() {
     const { root } = this.host;
     const { signal } = this.#end;
-    const frame = h("div", { class: "inbox", part: "inbox" }, this.toolbar.header, this.panes);
-    fill(root, frame, this.toasts.element, this.toasts.aloud, this.help);
+    fill(root, this.frame, this.toasts.element, this.toasts.aloud, this.help);
     for (const type of ["click", "input", "change"]) {
       root.addEventListener(type, (event) => this.actions.onEvent(event), { signal });
     }
@@ -157,7 +158,7 @@ export class Session {
     }
     if (rows === this.rows && !rows.loading) {
       if (!this.#next) this.store.prune([...rows.ids, ...rows.held, this.opened ?? ""]);
-      for (const id of rows.ids) if (id > this.#newest) this.#newest = id;
+      this.crier.note(rows.ids);
       this.seen();
       if (rows.error?.code === "signed_out") this.#onState(rows.error);
     }
@@ -166,9 +167,17 @@ export class Session {
 
   /** @param {string | null} id */
   #onChange(id) {
+    const { rows, list } = this;
+    const at = rows.ids.indexOf(id ?? "");
     if (id) {
-      this.rows.take(id);
+      rows.take(id);
       this.#next?.take(id);
+    }
+    if (at >= 0 && !rows.has(id)) {
+      // Whoever stood there goes on with what takes its place.
+      const isHere = list.viewport.element(/** @type {string} */ (id))?.matches(":focus-within");
+      if (isHere || id === this.current) this.current = rows.ids[at] ?? rows.ids[at - 1] ?? null;
+      if (isHere) this.rest();
     }
     const { unread } = this.store;
     const counts = JSON.stringify(unread);
@@ -183,26 +192,10 @@ export class Session {
     const before = one && this.store.get(one.id);
     this.store.apply(message);
     const after = one && this.store.get(one.id);
-    if (after) this.#tell(after, before?.category === "critical");
+    if (after) this.crier.tell(after, before?.category === "critical");
     if (message.type === "reset") this.reload();
+    if (message.type === "hello" && this.rows.error?.passes) this.rows.retry();
     this.seen();
-  }
-
-  /** Say aloud what is worth it. @param {Notification} one @param {boolean} wasCritical */
-  #tell(one, wasCritical) {
-    if (one.id > this.#newest) {
-      this.#newest = one.id;
-      this.#arrived++;
-      this.toasts.say(() => {
-        const n = this.#arrived;
-        this.#arrived = 0;
-        return `${this.words.say("inbox")}: ${this.words.say("news", { n })}`;
-      }, "news");
-    }
-    const isOld = Date.now() - Date.parse(one.analyzed_at ?? "") > STALE;
-    if (one.category !== "critical" || wasCritical || one.read_at || isOld) return;
-    this.toasts.say(`${this.words.say("critical")}: ${one.title}`, "critical");
-    this.bell.ring(one, () => this.actions.act("open", one.id));
   }
 
   /** Note that everything that is known is on the screen, or within a scroll of it, if that is so. */
@@ -239,6 +232,7 @@ export class Session {
 
   #onAddress() {
     const { query, opened } = this.host.address.read();
+    this.toolbar.field.value = query.q;
     if (JSON.stringify(query) !== JSON.stringify(this.query)) this.#load(query);
     if (opened !== this.opened) this.actions.act(opened ? "open" : "leave", opened);
   }
@@ -260,6 +254,7 @@ export class Session {
   }
 
   draw() {
+    const hadFocus = this.host.root.activeElement !== null;
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
     this.panes.classList.toggle("reading", this.opened !== null);
@@ -267,6 +262,20 @@ export class Session {
     this.list.draw();
     this.detail.draw();
     this.list.element.inert = this.isCovered;
+    if (hadFocus) this.keepFocus();
+  }
+
+  /** Stay in the inbox, if what had the focus is gone, so that keys go on working. */
+  keepFocus() {
+    if (!this.host.root.activeElement?.checkVisibility()) this.frame.focus({ preventScroll: true });
+  }
+
+  /** Put the focus where the cursor is, else on the list. */
+  rest() {
+    const { current, rows, list } = this;
+    if (current && rows.has(current)) return this.actions.focus(current);
+    list.list.focus({ preventScroll: true });
+    this.keepFocus();
   }
 
   /** Whether what is read lies over the list, as on a phone. */

@@ -71,7 +71,7 @@ export class Store {
 
   /** @param {Message} message of the stream */
   apply(message) {
-    this.position = message.position;
+    this.position = message.position ?? this.position;
     if (message.unread) this.#unread = message.unread;
     if (message.notification && this.merge(message.notification)) this.onChange(message.notification.id);
     else if (message.unread) this.onChange(null);
@@ -110,7 +110,6 @@ export class Store {
       patch.version = answer?.version ?? null;
       const known = this.#known.get(id);
       if (known && this.#isDone(patch, known)) this.#drop(id, patch);
-      return answer;
     } catch (error) {
       this.#drop(id, patch);
       throw error;

@@ -15,13 +15,13 @@ sheet.replaceSync(`
 --info: var(--tocsin-info, light-dark(#2d5f8c, #93bfe9));
 --pad: 20px;
 --mark: var(--tocsin-mark, light-dark(#fbe3a0, #6b5718));
---serif: var(--tocsin-title-font, "Iowan Old Style", "Palatino Linotype", Palatino, P052, Charter, Georgia, serif);
+--serif: var(--tocsin-title-font, "Palatino Linotype", Palatino, P052, Georgia, serif);
 color-scheme: light dark;
 container-type: inline-size;
 display: block;
 position: relative;
 height: 640px;
-overflow: hidden;
+overflow: auto;
 background: var(--ground);
 color: var(--ink);
 font: 15px/1.5 var(--tocsin-font, system-ui, sans-serif);
@@ -35,9 +35,9 @@ h2, .say h3, .help h3, .detail .title { font: 600 22px/1.25 var(--serif); }
 button, select, input { font: inherit; color: inherit; border: 1px solid var(--line); border-radius: 99px; background: none; min-height: 32px; padding: 0 11px; flex: none; }
 button, .go { display: inline-flex; align-items: center; justify-content: center; gap: 7px; white-space: nowrap; cursor: pointer; }
 button:hover, select:hover { border-color: var(--soft); }
-button:disabled { opacity: .5; }
-:focus-visible { outline: 2px solid var(--accent); outline-offset: -1px; }
-.list:focus-visible { outline: 0; }
+:focus-visible, .row:focus-visible .card { outline: 2px solid var(--accent); outline-offset: 1px; }
+.inbox:focus, .list:focus, .row:focus { outline: 0; }
+.row:focus-visible .card, .detail-pane { outline-offset: -3px; }
 .icon { width: 14px; height: 14px; flex: none; fill: none; stroke: currentColor; stroke-width: 1.6; stroke-linecap: round; }
 .icon-critical, .icon-warning, .icon-info, .icon-failed, .icon-bell, .icon-unread { fill: currentColor; stroke: none; }
 .critical { --kind: var(--critical); }
@@ -48,7 +48,6 @@ button:disabled { opacity: .5; }
 @keyframes turn { to { rotate: 1turn; } }
 .hidden, .bare span { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
 .bare { position: relative; width: 32px; padding: 0; color: var(--soft); }
-.bare:hover { color: var(--ink); }
 .bare[aria-pressed="true"], .news button, .go { background: var(--accent); color: var(--sheet); border-color: var(--accent); }
 .help-button::after { content: "?"; }
 mark { background: linear-gradient(transparent 60%, var(--mark) 60% 95%, transparent 95%); color: var(--ink); }
@@ -60,6 +59,8 @@ header > slot .icon { width: 24px; height: 24px; color: var(--accent); rotate: 1
 .brand { display: flex; align-items: baseline; gap: 10px; white-space: nowrap; }
 .end { display: flex; gap: 6px; }
 .count, time, .chip b, .meta, .group, .foot, .say, dt, .connection, ::placeholder { color: var(--soft); font-weight: 400; opacity: 1; }
+.title, .text, .reason, dd, .toast { unicode-bidi: plaintext; }
+.card, .detail-pane, .toast { overflow-wrap: anywhere; }
 .search { position: relative; flex: 1; max-width: 420px; margin: 0 auto; }
 .search .icon { position: absolute; left: 13px; top: 11px; color: var(--soft); }
 .search input { width: 100%; height: 36px; padding-left: 36px; background: var(--sheet); border-color: var(--soft); }
@@ -68,48 +69,51 @@ header > slot .icon { width: 24px; height: 24px; color: var(--accent); rotate: 1
 .live::before { background: var(--accent); border-color: var(--accent); }
 .offline::before, .stopped::before { border-radius: 0; border-color: var(--critical); }
 
-.panes { position: relative; display: grid; grid-template-columns: minmax(380px, 42%) minmax(0, 1fr); flex: 1; min-height: 0; }
+.panes { position: relative; display: grid; grid-template-columns: minmax(380px, 42%) minmax(0, 1fr); flex: 1 0 320px; height: 320px; }
 .list-pane { border-right: 1px solid var(--line); }
 .filters { padding: 5px 0; font-size: 13.5px; }
-.chips, .tools { gap: 6px; padding: 3px var(--pad); overflow-x: auto; scrollbar-width: none; }
+.chips, .tools { gap: 6px; padding: 3px var(--pad); }
+.chips, .meta { flex-wrap: wrap; }
+select { flex: 0 1 auto; min-width: 0; }
 .chip .icon { width: 12px; height: 12px; color: var(--kind, var(--soft)); }
 .chip[aria-pressed="true"] { background: var(--ink); border-color: var(--ink); }
 .chip[aria-pressed="true"], .chip[aria-pressed="true"] :is(.icon, b) { color: var(--ground); }
 .quiet { margin-left: auto; color: var(--accent); }
 .scroller { flex: 1; overflow-y: auto; overflow-anchor: none; }
-.busy { opacity: .5; }
+.busy, :disabled { opacity: .5; }
 .foot { justify-content: center; padding: 24px; }
 .news { position: relative; z-index: 1; height: 0; text-align: center; }
 .news button { margin-top: 12px; box-shadow: 0 4px 16px #0003; }
 .group { padding: 18px var(--pad) 6px; font-size: 13px; }
 .group::first-letter { text-transform: uppercase; }
-.row { outline-offset: -3px; border-radius: 8px; line-height: 21px; }
+.row { line-height: 21px; }
 .card { position: relative; display: grid; grid-template-columns: 14px minmax(0, 1fr) auto; gap: 1px 14px; padding: 11px var(--pad); box-shadow: inset 3px 0 var(--edge, transparent); cursor: pointer; }
 .row:hover .card, .current .card, .open .card { background: var(--sheet); }
 .unread.critical { --edge: var(--critical); }
 .row.open { --edge: var(--accent); }
 .card > .icon { margin-top: 3px; color: var(--kind); }
 .card .title, .card .text { overflow: hidden; color: var(--soft); text-overflow: ellipsis; }
-.card .title { white-space: nowrap; }
+.card .title, time { white-space: nowrap; }
 .unread .title { color: var(--ink); font-weight: 600; }
 .card time, .card .meta { font-size: 13px; }
 .card :is(.text, .meta, .reason) { grid-column: 2 / -1; font-size: 14px; }
 .card .text { display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; }
 .card .word .icon:not(.icon-waiting) { display: none; }
-.meta { flex-wrap: wrap; padding: 0; }
-.word { gap: 5px; padding: 0; color: var(--kind); font-weight: 600; }
+.meta, .word { padding: 0; }
+.word { gap: 5px; color: var(--kind); font-weight: 600; }
 .acts { position: absolute; right: 16px; bottom: 5px; display: none; gap: 4px; }
 .acts button { width: 28px; min-height: 28px; background: var(--sheet); }
 .current .acts { display: flex; }
 
-.detail-pane { overflow-y: auto; background: var(--sheet); overflow-wrap: anywhere; }
+.detail-pane { overflow-y: auto; background: var(--sheet); }
 .bar { position: sticky; top: 0; justify-content: end; padding: 11px var(--pad); background: var(--sheet); }
 .bar [name="close"] { margin-right: auto; padding-left: 0; }
 .detail { max-width: 46rem; padding: 12px clamp(20px, 5cqi, 64px) 64px; }
 .detail .title { margin: 6px 0 4px; font-size: 30px; }
 .detail .text { margin: 24px 0; font-size: 17px; line-height: 1.6; white-space: pre-wrap; }
-.detail .reason { margin-top: 16px; padding: 8px 14px; border-left: 3px solid var(--soft); background: var(--ground); }
-.go { min-height: 40px; padding: 0 18px; border-radius: 99px; font-weight: 600; text-decoration: none; }
+.detail .reason { display: flex; flex-wrap: wrap; gap: 12px; align-items: center; justify-content: space-between; margin-top: 16px; padding: 8px 14px; border-left: 3px solid var(--soft); background: var(--ground); }
+.go { max-width: 100%; min-height: 44px; padding: 0 18px; border-radius: 99px; font-weight: 600; text-decoration: none; }
+.go small { overflow: hidden; text-overflow: ellipsis; }
 dl { display: grid; grid-template-columns: auto 1fr; gap: 8px 20px; margin: 28px 0 8px; padding: 20px 0; border-top: 1px solid var(--line); font-size: 14px; }
 code { font: 13px/1.5 ui-monospace, monospace; white-space: pre-wrap; }
 .blank { flex: 1; overflow: hidden; }
@@ -118,6 +122,7 @@ code { font: 13px/1.5 ui-monospace, monospace; white-space: pre-wrap; }
 .say h3 { color: var(--ink); }
 .skeleton { display: grid; gap: 9px; padding: 18px var(--pad) 18px 48px; }
 .skeleton i { height: 10px; border-radius: 9px; background: var(--line); }
+.skeleton :first-child { width: 40%; }
 
 .toasts { position: absolute; z-index: 4; bottom: 20px; left: 50%; translate: -50%; width: max-content; max-width: 92%; }
 .toast { display: flex; align-items: center; gap: 12px; padding: 8px 18px; border-radius: 24px; background: var(--ink); color: var(--ground); box-shadow: 0 6px 24px #0004; }
@@ -135,12 +140,21 @@ kbd { display: inline-block; min-width: 26px; margin-right: 4px; border: 1px sol
 @container (width < 560px) {
 .inbox { --pad: 14px; }
 header { flex-wrap: wrap; }
-.brand { flex: 1; }
-.search { order: 1; flex-basis: 100%; max-width: none; }
-.count, .connection span { position: absolute; opacity: 0; }
+.brand { flex: 1 1 60px; overflow: hidden; }
+.search { order: 1; flex-basis: 60%; max-width: none; }
+::slotted([slot="menu"]) { order: 1; }
+.count, .live span { position: absolute; opacity: 0; }
 .bar button:not([name="close"]) span { display: none; }
 }
+@container (width < 420px) { .quiet span { display: none; } }
+@container (width < 360px) {
+header > slot .icon { display: none; }
+}
 @media (hover: hover) { .row:hover .acts { display: flex; } }
-@media (pointer: coarse) { button, select { min-height: 44px; min-width: 44px; } .acts { display: none !important; } }
+@media (pointer: coarse) { button, select { min-height: 44px; min-width: 44px; } .acts { display: none !important; } .chips { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: none; } }
+@media (forced-colors: active) {
+mark { background: Mark; color: MarkText; }
+[aria-pressed="true"], .open .card { outline: 2px solid Highlight; outline-offset: -3px; }
+}
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; } }
 `);

@@ -32,7 +32,7 @@ export class Toolbar {
 
   draw() {
     const { words, query, store: { unread }, line, why, bell, marking } = this.s;
-    const stamp = JSON.stringify([words.lang, query, unread, line, why, bell.isOn, marking]);
+    const stamp = JSON.stringify([query, unread, line, why, bell.isOn, marking]);
     if (stamp === this.#stamp) return;
     this.#stamp = stamp;
     this.field.placeholder = this.field.ariaLabel = words.say("search");

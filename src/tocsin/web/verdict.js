@@ -13,9 +13,6 @@ const stateOf = ({ processing_status: status }) =>
 /** @param {Notification} one @returns {string} `critical`, `warning`, `info`, `failed` or `waiting` */
 export const kindOf = (one) => one.category ?? stateOf(one);
 
-/** @param {Notification} one @param {Words} words */
-export const wordOf = (one, words) => words.say(kindOf(one));
-
 /** @param {Notification} one @param {Words} words @returns {import("./dom.js").Child[]} the word, how sure it is, and what is under way */
 export function verdict(one, words) {
   /** @param {string | null} kind */

@@ -64,8 +64,8 @@ export class Viewport {
     this.schedule();
   }
 
-  /** @param {string} id bring it to the screen, with as little movement as that takes, or to the top of it @param {boolean} [top] */
-  reveal(id, top = false) {
+  /** @param {string} id bring it to the screen, with as little movement as that takes */
+  reveal(id) {
     this.draw();
     // Twice, since what is measured on the way there differs from what was guessed.
     for (let pass = 0; pass < 2; pass++) {
@@ -74,7 +74,7 @@ export class Viewport {
       const [begin, end] = [this.#tops[index], this.#tops[index + 1]];
       const { scrollTop, clientHeight } = this.scroller;
       const fits = end > scrollTop + clientHeight ? end - clientHeight : scrollTop;
-      this.scroller.scrollTop = top || begin < scrollTop ? begin : fits;
+      this.scroller.scrollTop = Math.min(begin, fits);
       this.draw();
     }
   }

@@ -1,5 +1,6 @@
 """What a reader does: at once on the screen, and taken back with a word if the service refuses."""
 
+import asyncio
 import re
 
 import pytest
@@ -12,6 +13,7 @@ from tests.waiting import eventually
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
 
 UNREAD = re.compile("unread")
+FOCUSED = "document.querySelector('tocsin-inbox').shadowRoot.activeElement?.classList[0]"
 
 
 async def all_of(inbox: Inbox) -> dict[str, Json]:
@@ -154,6 +156,7 @@ async def test_everything_can_be_done_with_the_keyboard_alone(reader: Reader, in
     await press("?")
     dialog = reader.page.get_by_role("dialog", name="Keyboard shortcuts")
     await expect(dialog).to_be_visible()
+    assert "" not in await dialog.locator("dd").all_text_contents()
     await press("Enter")
     await expect(dialog).not_to_be_visible()
     await press("Shift+R")
@@ -190,3 +193,91 @@ async def test_keys_are_where_they_are_on_a_cyrillic_keyboard(reader: Reader, in
     await expect(reader.row("Backup")).to_be_focused()
     await reader.page.evaluate(press, [".", "Slash"])
     await expect(reader.search).to_be_focused()
+
+
+async def test_the_focus_goes_on_to_what_takes_the_place_of_a_row(reader: Reader, inbox: Inbox) -> None:
+    await inbox.post_all({"title": "One"}, {"title": "Two"}, {"title": "Three"})
+    one, two, three = reversed([item["id"] for item in await inbox.judged(3)])
+    await reader.open(await inbox.token())
+    await reader.shows("Three", "Two", "One")
+    await reader.page.keyboard.press("j")
+    await reader.page.keyboard.press("j")
+    await expect(reader.row("Two")).to_be_focused()
+
+    await inbox.api.delete(f"/notifications/{two}")
+    await expect(reader.row("One")).to_be_focused()
+    await inbox.api.delete(f"/notifications/{one}")
+    await expect(reader.row("Three")).to_be_focused()
+    await reader.page.keyboard.press("d")
+    await expect(reader.page.get_by_text("All quiet")).to_be_visible()
+    assert await reader.page.evaluate(FOCUSED) == "inbox"
+    await reader.page.keyboard.press("z")
+    await expect(reader.row("Three")).to_be_focused()
+    assert {item["id"] for item in await inbox.api.all(inbox.user)} <= {three}
+
+
+async def test_the_focus_stays_in_the_inbox_when_what_was_pressed_is_gone(reader: Reader, inbox: Inbox) -> None:
+    await inbox.post("One")
+    await inbox.judged(1)
+    await reader.open(await inbox.token(), "?category=critical")
+    await reader.button("Show all").focus()
+    await reader.page.keyboard.press("Enter")
+    await reader.shows("One")
+    assert await reader.page.evaluate(FOCUSED) == "inbox"
+
+    await reader.button("Mark all read").focus()
+    await reader.page.keyboard.press("Enter")
+    await expect(reader.toast).to_contain_text("1 marked read")
+    await expect(reader.button("Mark all read")).to_be_disabled()
+    assert await reader.page.evaluate(FOCUSED)
+
+
+async def test_marking_all_read_waits_until_there_is_something_to_see(reader: Reader, inbox: Inbox) -> None:
+    await inbox.post("One")
+    await inbox.judged(1)
+    shown = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await shown.wait()
+        await route.continue_()
+
+    await reader.page.route("**/api/v1/notifications?*", hold)
+    await reader.open(await inbox.token())
+    await reader.page.keyboard.press("Shift+R")
+    shown.set()
+    await reader.shows("One")
+
+    await reader.page.keyboard.press("Shift+R")
+
+    await expect(reader.toast).to_contain_text("1 marked read")
+
+
+async def test_a_deletion_undone_before_it_was_done_outlives_what_changes_meanwhile(
+    reader: Reader, inbox: Inbox
+) -> None:
+    await inbox.post_all({"title": "One"}, {"title": "Two"})
+    (two, _) = await inbox.judged(2)
+    deleted = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await deleted.wait()
+        await route.continue_()
+
+    await reader.open(await inbox.token())
+    await reader.page.route(f"**/notifications/{two['id']}", hold)
+    await reader.page.keyboard.press("j")
+    await reader.page.keyboard.press("d")
+    await reader.shows("One")
+    await inbox.api.post(f"/notifications/{two['id']}/read")
+    await expect(reader.page).to_have_title("(1) Tocsin")
+    await reader.page.keyboard.press("z")
+    await reader.shows("Two", "One")
+    deleted.set()
+
+    async def restored() -> bool:
+        items = await all_of(inbox)
+        return set(items) == {"One", "Two"} and items["Two"]["version"] > two["version"] + 2
+
+    await eventually(restored)
+    await expect(reader.row("Two")).not_to_have_class(UNREAD)
+    await expect(reader.page).to_have_title("(1) Tocsin")

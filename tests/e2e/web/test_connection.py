@@ -3,12 +3,20 @@
 import re
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from tests.e2e.up import Up
 from tests.e2e.web.reader import Inbox, Reader
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
+
+
+async def without_date(route: Route) -> None:
+    """Answer as a service whose clock slept along would."""
+    answer = await route.fetch()
+    await route.fulfill(
+        response=answer, headers={name: text for name, text in answer.headers.items() if name != "date"}
+    )
 
 
 async def test_who_was_offline_is_told_so_and_misses_nothing(reader: Reader, inbox: Inbox) -> None:
@@ -50,16 +58,18 @@ async def test_the_server_may_be_restarted(reader: Reader, inbox: Inbox, up: Up)
 
 async def test_a_laptop_that_slept_connects_anew_at_once(reader: Reader, inbox: Inbox) -> None:
     await reader.page.clock.install()
+    await reader.page.route("**/api/v1/**", without_date)
     await inbox.post("Before")
     await reader.open(await inbox.token())
+    await reader.shows("Before")
 
     async with reader.page.expect_websocket():
-        await reader.page.clock.fast_forward(120_000)
+        await reader.page.clock.fast_forward(130_000)
 
+    await expect(reader.row("Before")).to_contain_text("2 min ago")
     await reader.is_live()
     await inbox.post("After")
     await reader.shows("After", "Before")
-    await expect(reader.row("Before")).to_contain_text("2 min ago")
 
 
 async def test_more_than_can_be_told_is_listed_anew(reader: Reader, inbox: Inbox) -> None:
@@ -91,6 +101,19 @@ async def test_an_inbox_that_cannot_be_loaded_says_so_and_comes_when_it_can(read
 
     await reader.shows("Hello")
     await reader.is_live()
+
+
+async def test_a_list_that_could_not_be_loaded_comes_with_the_connection(reader: Reader, inbox: Inbox) -> None:
+    await inbox.post("Before")
+    await reader.page.route("**/api/v1/notifications?*", lambda route: route.abort())
+    await reader.open(await inbox.token())
+    await expect(reader.page.get_by_text("The inbox cannot be shown")).to_be_visible()
+    await reader.page.unroute_all()
+
+    await reader.page.context.set_offline(offline=True)
+    await reader.page.context.set_offline(offline=False)
+
+    await reader.shows("Before")
 
 
 async def test_only_an_unseen_critical_in_a_hidden_tab_rings_and_only_if_asked(reader: Reader, inbox: Inbox) -> None:

@@ -64,6 +64,26 @@ async def test_tokens_are_renewed_before_anybody_notices(
     assert application.tokens > 1
 
 
+async def test_who_cannot_get_a_new_token_for_a_while_gets_one_later(
+    library: Library, application: Application, neighbour: str
+) -> None:
+    application.ttl = 2
+    reader = await library.reader(url=neighbour)
+    await reader.page.goto(neighbour)
+    await reader.page.evaluate(
+        "document.querySelector('tocsin-inbox').getToken = async () => (await fetch('/my/token')).json()"
+    )
+    await reader.is_live()
+
+    await reader.page.route("**/my/token", lambda route: route.abort())
+    await expect(reader.line).to_have_text("Connecting")
+    await application.inbox.post("Meanwhile")
+    await reader.page.unroute_all()
+
+    await reader.is_live()
+    await reader.shows("Meanwhile")
+
+
 async def test_the_application_is_told_when_its_user_may_look_no_more(
     library: Library, application: Application, neighbour: str
 ) -> None:

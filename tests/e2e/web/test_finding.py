@@ -98,3 +98,17 @@ async def test_search_finds_as_one_types_in_both_languages(reader: Reader, inbox
     await reader.search.press("Escape")
     await reader.shows("Резервная копия", "Report", "Payment", "Disk")
     assert reader.address == ""
+
+
+async def test_going_back_takes_back_what_stands_in_the_search(reader: Reader, inbox: Inbox) -> None:
+    await fill(inbox)
+    await reader.open(await inbox.token())
+    await reader.chip("Warning").click()
+    await reader.shows("Disk")
+    await reader.search.fill("nothing like it")
+    await expect(reader.page.get_by_text("Nothing matches")).to_be_visible()
+
+    await reader.page.go_back()
+
+    await reader.shows("Report", "Payment", "Disk")
+    await expect(reader.search).to_have_value("")

@@ -102,7 +102,7 @@ async def test_on_a_phone_the_detail_lies_over_the_list_and_leads_back(library: 
     await reader.page.go_back()
     await expect(reader.row("Careful")).to_be_focused()
     await reader.row("Fine").tap()
-    await reader.button("Back to the list").tap()
+    await reader.button("Close").tap()
     await expect(reader.row("Fine")).to_be_focused()
     await expect(reader.detail).not_to_be_visible()
 

@@ -1,6 +1,7 @@
 """What a reader sees: what comes, by itself, and nothing that he reads moves."""
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.async_api import expect
@@ -10,6 +11,10 @@ from tests.e2e.web.reader import Inbox, Library, Reader
 from tests.fixtures.processes import paused
 
 COUNT_ELEMENTS = "document.querySelector('tocsin-inbox').shadowRoot.querySelectorAll('*').length"
+COUNT_SENTENCES = """(aloud) => {
+    window.sentences = 0;
+    new MutationObserver(() => window.sentences++).observe(aloud, { childList: true });
+}"""
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(180)]
 
@@ -164,3 +169,29 @@ async def test_two_tabs_agree(library: Library, reader: Reader, inbox: Inbox) ->
     await reader.page.keyboard.press("z")
     await other.shows("Three", "Two", "One")
     await expect(other.page).to_have_title("(2) Tocsin")
+
+
+async def test_times_are_true_and_alarms_ring_on_a_machine_whose_clock_is_wrong(reader: Reader, inbox: Inbox) -> None:
+    await reader.page.clock.install(time=datetime.now(UTC) + timedelta(hours=3))
+    await reader.open(await inbox.token())
+
+    await inbox.post("Fire", "error")
+
+    await expect(reader.row("Fire").locator("time")).to_have_text("now")
+    await reader.page.clock.fast_forward(2_000)
+    await expect(reader.aloud).to_contain_text("Critical: Fire")
+
+
+async def test_who_listens_is_not_interrupted_for_each_of_many(reader: Reader, inbox: Inbox) -> None:
+    await reader.page.clock.install()
+    await reader.open(await inbox.token())
+    await reader.aloud.evaluate(COUNT_SENTENCES)
+
+    for number in range(12):
+        await inbox.post(f"Item {number}")
+        await expect(reader.row(f"Item {number}")).to_be_visible()
+        await reader.page.clock.fast_forward(2_000)
+    await reader.page.clock.fast_forward(10_000)
+
+    await expect(reader.aloud).to_contain_text("new")
+    assert 2 <= await reader.page.evaluate("window.sentences") <= 4
