@@ -20,7 +20,7 @@ from tocsin.client.models import Change
 _SCRIPT = "deploy/rolling-restart"
 _PROGRAMS = 4
 """Of each kind."""
-_PAUSE = 0.1
+_PAUSE = 0.2
 
 
 @pytest.fixture
