@@ -53,7 +53,7 @@ button:hover, select:hover { border-color: var(--soft); }
 mark { background: linear-gradient(transparent 60%, var(--mark) 60% 95%, transparent 95%); color: var(--ink); }
 
 .inbox, .list-pane { display: flex; flex-direction: column; height: 100%; min-height: 0; }
-header, .chips, .tools, .meta, .foot, .bar, .word { display: flex; align-items: center; gap: 6px 10px; padding: 8px var(--pad); }
+header, .filters, .meta, .foot, .bar, .word { display: flex; align-items: center; gap: 6px 10px; padding: 8px var(--pad); }
 header, .filters, .card, .skeleton { border-bottom: 1px solid var(--line); }
 header > slot .icon { width: 24px; height: 24px; color: var(--accent); rotate: 12deg; }
 .brand { display: flex; align-items: baseline; gap: 10px; white-space: nowrap; }
@@ -64,16 +64,16 @@ header > slot .icon { width: 24px; height: 24px; color: var(--accent); rotate: 1
 .search { position: relative; flex: 1; max-width: 420px; margin: 0 auto; }
 .search .icon { position: absolute; left: 13px; top: 11px; color: var(--soft); }
 .search input { width: 100%; height: 36px; padding-left: 36px; background: var(--sheet); border-color: var(--soft); }
-.connection, select, .quiet, .bar [name="close"] { border-color: transparent; }
+.connection, select, .quiet, .bar [name="close"] { padding: 0 6px; border-color: transparent; }
 .connection::before { content: ""; width: 8px; height: 8px; border: 2px solid var(--warning); border-radius: 50%; }
 .live::before { background: var(--accent); border-color: var(--accent); }
 .offline::before, .stopped::before { border-radius: 0; border-color: var(--critical); }
 
 .panes { position: relative; display: grid; grid-template-columns: minmax(380px, 42%) minmax(0, 1fr); flex: 1 0 320px; height: 320px; }
 .list-pane { border-right: 1px solid var(--line); }
-.filters { padding: 5px 0; font-size: 13.5px; }
-.chips, .tools { gap: 6px; padding: 3px var(--pad); }
-.chips, .meta { flex-wrap: wrap; }
+.filters { gap: 6px; font-size: 13px; }
+.chips, .tools { display: contents; }
+.filters, .meta { flex-wrap: wrap; }
 select { flex: 0 1 auto; min-width: 0; }
 .chip .icon { width: 12px; height: 12px; color: var(--kind, var(--soft)); }
 .chip[aria-pressed="true"] { background: var(--ink); border-color: var(--ink); }
@@ -151,7 +151,7 @@ header { flex-wrap: wrap; }
 header > slot .icon { display: none; }
 }
 @media (hover: hover) { .row:hover .acts { display: flex; } }
-@media (pointer: coarse) { button, select { min-height: 44px; min-width: 44px; } .acts { display: none !important; } .chips { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: none; } }
+@media (pointer: coarse) { button, select { min-height: 44px; min-width: 44px; } .acts { display: none !important; } .chips, .tools { display: flex; gap: 6px; width: 100%; } .chips { overflow-x: auto; scrollbar-width: none; } }
 @media (forced-colors: active) {
 mark { background: Mark; color: MarkText; }
 [aria-pressed="true"], .open .card { outline: 2px solid Highlight; outline-offset: -3px; }

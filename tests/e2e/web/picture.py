@@ -24,6 +24,11 @@ from tocsin.cli.demo_inbox import DEMO_USER_ID
 PICTURE = ROOT / "docs" / "inbox.png"
 SIZE: ViewportSize = {"width": 1200, "height": 740}
 _EARLIER = "UPDATE notifications SET created_at = now() - make_interval(mins => $2) WHERE id = $1"
+# What is nearest to the fonts of people's systems, where there is it (Debian: fonts-inter).
+USUAL_FONT = """() => {
+    document.body.style.fontFamily = "Inter, system-ui";
+    document.querySelector("tocsin-inbox").style.setProperty("--tocsin-font", "Inter, system-ui");
+}"""
 OPENED = "Payments are failing in the checkout"
 LINK = "https://example.com/status"
 
@@ -82,6 +87,7 @@ async def take(up: Up, http: httpx2.AsyncClient) -> None:
         reader = await Reader(page, up.status["url"]).open(await inbox.token())
         await reader.row(OPENED).click()
         await expect(reader.detail.locator(".title")).to_have_text(OPENED)
+        await page.evaluate(USUAL_FONT)
         await page.mouse.move(0, 0)
         await page.evaluate("document.activeElement.blur()")
         await page.screenshot(path=PICTURE)

@@ -116,6 +116,7 @@ async def test_a_refusal_does_not_make_the_reader_forget_where_he_was(reader: Re
         sockets.append(socket)
         if len(sockets) == 2:
             await inbox.post("Meanwhile")
+            await inbox.judged(2)
             socket.send(json.dumps(refusal))
             await socket.close(code=4002)
         else:
