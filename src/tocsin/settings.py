@@ -157,7 +157,7 @@ class WorkerSettings(_Group):
 class TracingSettings(_Group):
     """Traces by OpenTelemetry; where they go is told by the OTEL_… variables of its specification."""
 
-    enabled: bool = Field(False, description="Whether spans are made; needs the extra `tracing`.")
+    enabled: bool = Field(False, description="Whether spans are made; needs the extra `tracing`, which the image has.")
 
 
 class LogSettings(_Group):
