@@ -25,6 +25,7 @@ from tocsin.embedded.ports import find_free_port
 _AI_SECONDS = 0.2
 _USERS = 20
 _CALLERS = 8
+_FEWEST = 20
 _HOPS = 500
 _WITHIN = 60.0
 _LEFT = "SELECT count(*) FROM analysis_jobs"
@@ -68,7 +69,7 @@ async def measure(lab: Lab, plan: Plan) -> list[Row]:
             cpu = {name: cpu_seconds(pid) - before[name] for name, pid in processes.items()}
             calls = await _read_calls(metrics_port)
     called = (calls[0] - calls_before[0]) / (calls[1] - calls_before[1])
-    return _rows(log, hops, plan, cpu, f"{full / 10:.0f} a second, of {full:.0f} at full load", called)
+    return _rows(log, hops, full, cpu, called)
 
 
 async def _measure_hops(url: str) -> Measured:
@@ -108,7 +109,7 @@ async def _create_slowly(lab: Lab, plan: Plan, api: Service, worker: Program, ra
     log = _Log()
     path = "/api/v1/inboxes/{}/stream"
     handshakes = [build_handshake(path.format(rows.user_id(user)), lab.key) for user in range(_USERS)]
-    count = round(rate * plan.verdict_window)
+    count = max(_FEWEST, round(rate * plan.verdict_window))
     async with AsyncExitStack() as stack:
         await stack.enter_async_context(open_crowd(api.port, handshakes, log.note))
         callers = [await stack.enter_async_context(open_caller(api.port)) for _ in range(_CALLERS)]
@@ -141,13 +142,14 @@ async def _read_calls(port: int) -> tuple[float, float]:
     return float(found["sum"]), float(found["count"])
 
 
-def _rows(log: _Log, hops: Measured, plan: Plan, cpu: dict[str, float], rate: str, call: float) -> list[Row]:
-    shown = Measured(len(log.created), plan.verdict_window, log.after(log.shown))
-    judged = Measured(len(log.created), plan.verdict_window, log.after(log.judged, _AI_SECONDS), cpu)
+def _rows(log: _Log, hops: Measured, full: float, cpu: dict[str, float], call: float) -> list[Row]:
+    count, seconds = len(log.created), len(log.created) / full * 10
+    shown = Measured(count, seconds, log.after(log.shown))
+    judged = Measured(count, seconds, log.after(log.judged, _AI_SECONDS), cpu)
     bars = [Bar("p50 ms", judged.latency_ms(50), 15), Bar("p99 ms", judged.latency_ms(99), 100)]
     note = (
-        f"{rate}; the {_AI_SECONDS * 1000:g} ms that the AI takes are taken off, no more: by the worker's metrics "
-        f"a call took {call * 1000:.1f}"
+        f"a tenth of {full:.0f} a second at full load; {_AI_SECONDS * 1000:g} ms, which the AI takes, are taken off, "
+        f"and no more: by the worker's metrics a call took {call * 1000:.1f}"
     )
     return [
         measured_row("floor: Redis, publish to subscriber", hops),
