@@ -11,6 +11,8 @@ import pytest
 from schemathesis.specs.openapi.definitions import OPENAPI_31
 
 from tests.fixtures.calls import create
+from tests.house.source import ROOT
+from tocsin.controllers.v1.fields import NOTIFICATION_EXAMPLE, USER_EXAMPLE
 
 PROTECTED = "/api/"
 
@@ -93,6 +95,50 @@ async def test_every_problem_is_declared_as_one_and_as_nothing_else(document: di
             assert "Retry-After" in operation["responses"]["503"]["headers"]
         if "requestBody" in operation:
             assert {"400", "413", "415", "422"} <= operation["responses"].keys()
+
+
+async def test_every_problem_has_an_example_of_its_own_status(document: dict[str, Any]) -> None:
+    root = {"$ref": "#/components/schemas/Problem", "components": document["components"]}
+    fits = jsonschema_rs.validator_for(root)
+    told = set(re.findall(r"^\| (\d{3}) \| `(\w+)`", (ROOT / "docs/api.md").read_text("utf-8"), re.MULTILINE))
+    for method, path, operation in operations(document):
+        for status, response in operation["responses"].items():
+            for media in response.get("content", {}).values() if status >= "400" else ():
+                example = media["example"]
+                fits.validate(example)
+                assert example["status"] == int(status), f"{method} {path}"
+                assert (status, example["code"]) in told, f"{method} {path}"
+                assert ("violated-policies" in example) == (status == "429"), f"{method} {path}"
+                assert example["instance"].startswith(path.partition("{")[0]), f"{method} {path}"
+                assert "{" not in example["instance"], f"{method} {path}"
+
+
+async def test_paths_are_filled_in_where_they_are_tried(document: dict[str, Any]) -> None:
+    """Swagger UI takes the example of a parameter, and not those of its schema."""
+    filled = [
+        parameter["example"]
+        for _, _, operation in operations(document)
+        for parameter in operation.get("parameters", [])
+        if parameter["in"] == "path"
+    ]
+
+    assert len(filled) > 10
+    assert set(filled) == {USER_EXAMPLE, NOTIFICATION_EXAMPLE}
+
+
+async def test_the_call_that_does_not_end_says_so_and_how_to_try_it(document: dict[str, Any]) -> None:
+    (told,) = [operation["description"] for _, path, operation in operations(document) if path.endswith("/events")]
+
+    assert "does not end" in told
+    assert "curl -N" in told
+
+
+async def test_the_head_links_to_a_call_that_there_is(document: dict[str, Any]) -> None:
+    links = re.findall(r"\]\(#/(\w+)/(\w+)\)", document["info"]["description"])
+
+    assert links
+    calls = {(operation["tags"][0], operation["operationId"]) for *_, operation in operations(document)}
+    assert set(links) <= calls
 
 
 async def test_the_credential_is_declared_where_it_is_asked_for(document: dict[str, Any]) -> None:

@@ -24,7 +24,8 @@ Authorize with a **service key** (`tcs_…`, may act for any user) or an **inbox
 service key). Every error is `application/problem+json` (RFC 9457) and says what to do.
 
 What changes in an inbox comes live over the WebSocket `GET /api/v1/inboxes/{user_id}/stream`, which this document has
-no words for, and as server-sent events (`/events`); `docs/stream.md` has the protocol.
+no words for, and as server-sent events; [the latter](#/streams/streams_listen) tell what both say. How connections
+end, and how to come back, is in `docs/stream.md` of Tocsin's source.
 """
 
 _PROBES: Final = frozenset({"/livez", "/readyz", "/metrics"})

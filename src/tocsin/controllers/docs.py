@@ -7,7 +7,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.responses import HTMLResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from tocsin.controllers import problems, rate_limits
+from tocsin.controllers import problem_examples, problems, rate_limits
 from tocsin.controllers.dependencies import BEARER
 from tocsin.controllers.v1.fields import JSON_VALUE_SCHEMA
 from tocsin.controllers.v1.notification_schemas import JUDGED_EXAMPLE
@@ -61,6 +61,7 @@ def install(app: FastAPI) -> None:
         scheme = BEARER.model.model_dump(by_alias=True, exclude_none=True, mode="json")
         document["components"]["securitySchemes"] = {BEARER.scheme_name: scheme}
         _promise_rate_limits(document)
+        _show_examples(document)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation has it
@@ -75,6 +76,20 @@ def _promise_rate_limits(document: dict[str, Any]) -> None:
             for status, response in operation["responses"].items():
                 if "429" in operation["responses"] and status not in _WITHOUT_LIMITS:
                     response["headers"] = {**response.get("headers", {}), **references}
+
+
+def _show_examples(document: dict[str, Any]) -> None:
+    """Fill in paths, so that calls can be tried as they are, and show each problem as it is answered there."""
+    for path, item in document["paths"].items():
+        for operation in item.values():
+            where = {}
+            for parameter in operation.get("parameters", []):
+                if parameter["in"] == "path":
+                    # Swagger UI fills in this one, and none of those in the schema.
+                    where[parameter["name"]] = parameter["example"] = parameter["schema"]["examples"][0]
+            for status, response in operation["responses"].items():
+                if problem := response.get("content", {}).get(problems.MEDIA_TYPE):
+                    problem["example"] = problem_examples.make(int(status), path.format(**where))
 
 
 class _Assets(StaticFiles):

@@ -100,7 +100,8 @@ class Problem(BaseModel):
     )
 
 
-def _phrase(status: int) -> str:
+def phrase(status: int) -> str:
+    """Return what the status is called in RFC 9110."""
     return _PHRASES.get(status) or http.HTTPStatus(status).phrase
 
 
@@ -109,7 +110,7 @@ def declare(*statuses: int) -> dict[int | str, dict[str, Any]]:
     limited = {429} if 401 in statuses else set()
     return {
         status: {
-            "description": _phrase(status),
+            "description": phrase(status),
             # No "model": FastAPI would promise application/json beside it, which is never sent.
             "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
             **({"headers": _HEADERS[status]} if status in _HEADERS else {}),
@@ -136,7 +137,7 @@ def problem_response(
     """Return the response that tells of a problem."""
     problem = Problem(
         type=f"urn:tocsin:problem:{code}",
-        title=_phrase(status),
+        title=phrase(status),
         status=status,
         detail=detail,
         instance=path,

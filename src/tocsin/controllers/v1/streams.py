@@ -66,7 +66,23 @@ async def listen(
         str | None, Header(alias="Last-Event-ID", max_length=200, description="Counts more than `since`.")
     ] = None,
 ) -> Response:
-    """Changes as they happen, as server-sent events; the same messages as over the WebSocket at `…/stream`."""
+    """Changes as they happen, as server-sent events; the same messages as over the WebSocket at `…/stream`.
+
+    The answer does not end, so a page that waits for its end, as this one does, cannot show it. In a terminal:
+
+        curl -N -H "Authorization: Bearer $KEY" "$URL/api/v1/inboxes/$USER_ID/events"
+
+    Each message has `type`, `position` (the `since` of the next connection), and what belongs to it:
+
+    - `hello`, first: `unread`, and whether it was `recovered`, so that what changed after `since` follows. If not,
+      load the list now.
+    - `change`: a `notification` as it is now, and `unread`. Keep the highest `version` of each; one with `deleted_at`
+      is gone.
+    - `reset`: too much changed to tell; load the list anew.
+    - `ping`, every 25 seconds.
+    - `close`: the connection is about to end, by which `code`; come back after `retry_after` seconds, unless it is
+      null.
+    """
     listener = await call.resources.streams.open(
         call.caller, user_id, last_event_id or since, transport=_TRANSPORT, hang_up=hang_up_of(call.scope)
     )
