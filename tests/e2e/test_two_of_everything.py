@@ -1,7 +1,6 @@
 """Two API servers and two workers on one database: an inbox is the same wherever one asks."""
 
 import asyncio
-import itertools
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
@@ -179,7 +178,7 @@ async def test_concurrent_changes_through_both_servers_leave_the_clock_exact_and
         listeners = [
             Listener(it, user, await stack.enter_async_context(open_stream(it.url, user, site.key)))
             for user in users
-            for it, open_stream in itertools.product(apis, TRANSPORTS.values())
+            for it, open_stream in zip(apis, TRANSPORTS.values(), strict=True)
         ]
         listening = [asyncio.create_task(listener.run()) for listener in listeners]
         await until(lambda: all(listener.position for listener in listeners))
