@@ -72,6 +72,23 @@ async def test_a_rotation_that_was_made_twice_by_mistake_locks_nobody_out(app: F
     assert [await status(app, secret) for secret in (first, second, third)] == [200, 200, 200]
 
 
+async def test_no_earlier_secret_outlives_the_grace_of_the_last_rotation(
+    app: FastAPI, access: AccessService, clock: Clock
+) -> None:
+    key, first = await access.create_key("billing", list(Scope))
+    other, kept = await access.create_key("other", list(Scope))
+    await access.rotate_key(other.id, DAY)
+    _, second = await access.rotate_key(key.id, DAY)
+    _, third = await access.rotate_key(key.id, timedelta(hours=1))
+
+    clock.now += timedelta(hours=1)
+    assert [await status(app, secret) for secret in (first, second, third, kept)] == [401, 401, 200, 200]
+
+    _, fourth = await access.rotate_key(key.id, DAY)
+    _, fifth = await access.rotate_key(key.id, timedelta())
+    assert [await status(app, secret) for secret in (third, fourth, fifth, kept)] == [401, 401, 200, 200]
+
+
 async def test_a_repeat_with_the_new_secret_is_known_as_one(app: FastAPI, access: AccessService) -> None:
     key, old = await access.create_key("billing", list(Scope))
     body, headers = draft(uuid4()), {"Idempotency-Key": "order-4711"}

@@ -72,7 +72,7 @@ def rotate(
         typer.Option(
             parser=parse_duration,
             metavar="DURATION",
-            help="How long the secret of before is good; 0: no more.",
+            help="How long secrets of before are good; 0: no more.",
             show_default="1d",
         ),
     ] = None,

@@ -58,9 +58,9 @@ class ApiKey(Base):
         """Whether it was revoked or has expired."""
         return self.revoked_at is not None or (self.expires_at is not None and self.expires_at <= now)
 
-    def rotate(self, now: datetime, grace: timedelta) -> "tuple[str, FormerHash | None]":
-        """Take a new secret; return it, and what keeps the one before good for ``grace``, unless that is 0."""
-        former = FormerHash(hash=self.hash, api_key_id=self.id, expires_at=now + grace) if grace else None
+    def rotate(self, until: datetime) -> "tuple[str, FormerHash]":
+        """Take a new secret; return it, and what keeps the one before good ``until`` then."""
+        former = FormerHash(hash=self.hash, api_key_id=self.id, expires_at=until)
         secret = new_service_key()
         self.hash = hash_service_key(secret)
         return secret, former

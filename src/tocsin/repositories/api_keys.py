@@ -92,6 +92,11 @@ class ApiKeyRepository:
         """Keep a secret that was replaced good for a while."""
         self._handle.entities.add(former)
 
+    async def end_former_hashes(self, key_id: UUID, until: datetime) -> None:
+        """Let no secret that the key had before be good for longer."""
+        still = (_former.api_key_id == key_id) & (_former.expires_at > until)
+        await self._connection.execute(update(FormerHash).where(still).values(expires_at=until))
+
     async def former_until(self, now: datetime) -> dict[UUID, datetime]:
         """Return until when a former secret is good, by the id of its key; the latest, if there are several."""
         statement = select(_former.api_key_id, func.max(_former.expires_at).label("until")).where(

@@ -184,7 +184,9 @@ class AccessService:
         return await self._database.read(work)
 
     async def rotate_key(self, key_id: UUID, grace: timedelta) -> tuple[ApiKey, str]:
-        """Give a key a new secret, which is returned here and never again; the one before is good for ``grace``.
+        """Give a key a new secret, which is returned here and never again.
+
+        The one before is good for ``grace``, and those before that one for no longer.
 
         Raises:
             NotFound: there is no such key.
@@ -197,10 +199,11 @@ class AccessService:
             if key.is_over(now):
                 detail = f"The service key {key_id} was revoked or has expired; create a new one."
                 raise InvalidInput([FieldError("/id", "is of a key that is over")], detail)
-            secret, former = key.rotate(now, grace)
-            if former:
-                uow.api_keys.add_former_hash(former)
+            secret, former = key.rotate(now + grace)
+            await uow.api_keys.end_former_hashes(key.id, former.expires_at)
             await uow.api_keys.forget_former_hashes(now)
+            if grace:
+                uow.api_keys.add_former_hash(former)
             return key, secret
 
         return await self._database.transaction(work)
