@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from tocsin.errors import StartFailed
 from tocsin.integrations.analyzers import open_analyzer
 from tocsin.integrations.celery_app import make_celery
 from tocsin.integrations.celery_doorbell import CeleryDoorbell, open_doorbell
@@ -125,8 +126,23 @@ async def migrate_database(settings: Settings) -> None:
         await schema.upgrade(engine)
 
 
+async def require_schema(settings: Settings) -> None:
+    """Look before a start whether the database has the tables of this version.
+
+    Raises:
+        StartFailed: it has not.
+        DatabaseUnavailable: it cannot be reached.
+    """
+    options = settings.database
+    url = options.url.get_secret_value()
+    async with open_engine(url, application="tocsin-start", connect_timeout=options.connect_timeout) as engine:
+        if await schema.is_behind(engine):
+            raise StartFailed("The database has not the tables of this version. Run `tocsin migrate` first.")
+
+
 async def begin_epoch(settings: Settings) -> UUID:
     """Begin a new epoch, after which no position that was given out before can be resumed from; return it."""
+    await require_schema(settings)
     async with open_database(settings, "tocsin-restored") as database:
         return await database.transaction(lambda uow: uow.inboxes.begin_epoch())
 

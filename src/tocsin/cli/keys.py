@@ -104,11 +104,12 @@ def _show_secret(key: "ApiKey", secret: str, more: str, *, as_json: bool) -> Non
 
 def _with_access(use: "Callable[[AccessService], Awaitable[_Result]]") -> _Result:
     # SQLAlchemy takes a while to import; other commands need not wait for it.
-    from tocsin.bootstrap import build_access, open_database
+    from tocsin.bootstrap import build_access, open_database, require_schema
     from tocsin.settings import Settings, load_settings
 
     async def run() -> _Result:
         settings = load_settings(Settings)
+        await require_schema(settings)
         async with open_database(settings, "tocsin-keys") as database:
             return await use(build_access(settings, database))
 

@@ -1,8 +1,12 @@
 """``tocsin serve``: the HTTP API."""
 
+import asyncio
+import contextlib
 from typing import Annotated
 
 import typer
+
+from tocsin.errors import DatabaseUnavailable
 
 
 def serve(
@@ -13,10 +17,13 @@ def serve(
 ) -> None:
     """Serve the HTTP API; run as many as you like behind a proxy."""
     # FastAPI and SQLAlchemy take a while to import; other commands need not wait for them.
+    from tocsin.bootstrap import require_schema
     from tocsin.controllers.server import run_server
     from tocsin.settings import Settings, load_settings
     from tocsin.telemetry import configure_logging
 
     settings = load_settings(Settings)
     configure_logging(settings.log.format, settings.log.level)
+    with contextlib.suppress(DatabaseUnavailable):  # that may come later
+        asyncio.run(require_schema(settings))
     run_server(settings, host or settings.api.host, settings.api.port if port is None else port)

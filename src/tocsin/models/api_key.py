@@ -3,7 +3,7 @@
 import enum
 import hashlib
 import secrets
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import DateTime, ForeignKey, String, func

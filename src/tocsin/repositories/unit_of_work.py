@@ -198,16 +198,21 @@ def _sqlstate(error: DBAPIError) -> str:
     return getattr(error.orig, "sqlstate", None) or ""
 
 
+def is_unreachable(error: Exception) -> bool:
+    """Whether ``error`` says that PostgreSQL cannot be reached, or will not work now."""
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, OSError)
+    return _sqlstate(error)[:2] in _UNREACHABLE or isinstance(error, InterfaceError)
+
+
 def _translated(error: Exception) -> Exception:
     """Return what to raise instead of ``error``, which happened before the commit was sent."""
-    if isinstance(error, OSError):
+    if isinstance(error, DBAPIError) and (_is_repeatable(error) or error.connection_invalidated):
+        return _Repeat(type(error.orig).__name__)
+    if is_unreachable(error):
         return DatabaseUnavailable()
     if not isinstance(error, DBAPIError):
         return error
-    if _is_repeatable(error) or error.connection_invalidated:
-        return _Repeat(type(error.orig).__name__)
-    if _sqlstate(error)[:2] in _UNREACHABLE or isinstance(error, InterfaceError):
-        return DatabaseUnavailable()
     if _sqlstate(error)[:2] in _BAD_DATA:
         return UnstorableInput(())
     return LockTimeout() if _sqlstate(error) == _LOCK_NOT_AVAILABLE else error
