@@ -13,7 +13,7 @@ from tests.fixtures.lossy import lossy
 from tocsin.client import TocsinClient
 from tocsin.client.batches import Refusal
 from tocsin.client.errors import Problem
-from tocsin.client.models import Draft, ProcessingStatus
+from tocsin.client.models import Draft, Order, ProcessingStatus
 from tocsin.client.retries import RetryPolicy
 
 QUICK = RetryPolicy(deadline=30, attempt=10, first_delay=0.01, longest_delay=0.01)
@@ -102,6 +102,14 @@ async def test_a_listing_is_filtered(client: TocsinClient, user: UUID) -> None:
     assert len([n async for n in client.notifications(user_id=user, created_after=long_ago, status="pending")]) == 2
     assert [n async for n in client.notifications(user_id=user, created_before=long_ago)] == []
     assert [n async for n in client.notifications(user_id=user, min_confidence=0.5)] == []
+
+
+async def test_what_a_search_finds_is_listed_by_relevance(client: TocsinClient, user: UUID) -> None:
+    for title, text in (("Parcel", "The disk came."), ("Disk", "The disk is full."), ("Backup", "Done.")):
+        await client.create(user, title, text)
+
+    found = client.notifications(user_id=user, search="disk", order=Order.RELEVANCE)
+    assert [one.title async for one in found] == ["Disk", "Parcel"]
 
 
 async def test_reading_deleting_and_undoing(client: TocsinClient, user: UUID) -> None:

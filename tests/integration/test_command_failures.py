@@ -45,6 +45,7 @@ def here(live_server: LiveServer) -> dict[str, str]:
         ("send x --key tcs_wrong", 3, "This service key is not known"),
         ("send x --key ключ", 2, "The key must be"),
         ("send x --url nowhere", 2, "The URL must look like"),
+        ("inbox --order relevance", 2, "--order relevance is for what --search finds"),
         ("inbox --key tcs_wrong", 3, "This service key is not known"),
         ("watch --key tcs_wrong", 3, "This service key is not known"),
         ("demo --key tcs_wrong", 3, "This service key is not known"),
@@ -59,12 +60,22 @@ def test_what_cannot_be_done_is_said_in_one_line(here: dict[str, str], arguments
     assert "tcs_wrong" not in done.stderr
 
 
-@pytest.mark.parametrize("arguments", ["send x --user me", "inbox --category bad", "inbox --limit 0", "demo --over -1"])
-def test_what_is_mistyped_is_explained(here: dict[str, str], arguments: str) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("send x --user me", "'--user' (env var: 'TOCSIN_USER'): 'me' is no UUID such as"),
+        ("inbox --category bad", "'--category': 'bad' is not one of"),
+        ("inbox --limit 0", "'--limit'"),
+        ("inbox --after yesterday", "'--after': 'yesterday' is no time such as"),
+        ("demo --over -1", "'--over'"),
+    ],
+)
+def test_what_is_mistyped_is_explained_in_one_line(here: dict[str, str], arguments: str, words: str) -> None:
     done = within(*arguments.split(), variables=here)
 
     assert (done.exit_code, done.stdout) == (2, "")
-    assert "Invalid value" in done.stderr
+    assert done.stderr.startswith(f"tocsin: Invalid value for {words}")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_token_reads_one_inbox_and_no_other(live_server: LiveServer, here: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ from uuid import UUID
 import typer
 
 from tocsin.cli.demo_inbox import DEMO_USER_ID
+from tocsin.cli.values import parse_id
 from tocsin.errors import ConfigurationError
 
 UrlOption = Annotated[
@@ -28,7 +29,13 @@ DataDirOption = Annotated[
 ]
 UserOption = Annotated[
     UUID | None,
-    typer.Option("--user", envvar="TOCSIN_USER", help="Whose inbox; if left out, the demo inbox of what runs here."),
+    typer.Option(
+        "--user",
+        envvar="TOCSIN_USER",
+        parser=parse_id,
+        metavar="UUID",
+        help="Whose inbox; if left out, the demo inbox of what runs here.",
+    ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line, for other programs.")]
 

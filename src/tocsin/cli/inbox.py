@@ -14,12 +14,13 @@ from tocsin.cli.connection import (
     UserOption,
     find_connection,
 )
+from tocsin.cli.values import parse_time
+from tocsin.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from tocsin.client.filters import Filters
 
 CategoryOption = Annotated[Literal["critical", "warning", "info"] | None, typer.Option(help="Only what was judged so.")]
-_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"]
 
 
 def inbox(
@@ -34,12 +35,20 @@ def inbox(
     read: Annotated[bool | None, typer.Option("--read/--unread", help="Only read, or only unread ones.")] = None,
     min_confidence: Annotated[float | None, typer.Option(min=0, max=1, help="Only what was judged so surely.")] = None,
     after: Annotated[
-        datetime | None, typer.Option(formats=_FORMATS, help="Only what was created after this time of yours.")
+        datetime | None,
+        typer.Option(
+            parser=parse_time,
+            metavar="TIME",
+            help="Only what was created after this time of yours, as 2026-01-31 or '2026-01-31 12:00:00'.",
+        ),
     ] = None,
-    before: Annotated[datetime | None, typer.Option(formats=_FORMATS, help="Only what was created before it.")] = None,
+    before: Annotated[
+        datetime | None, typer.Option(parser=parse_time, metavar="TIME", help="Only what was created before it.")
+    ] = None,
     search: Annotated[str | None, typer.Option(help="Only what has these words.")] = None,
     order: Annotated[
-        Literal["newest", "oldest", "severity"], typer.Option(help="What comes first; severity: the worst.")
+        Literal["newest", "oldest", "severity", "relevance"],
+        typer.Option(help="What comes first; severity: the worst; relevance: what fits --search best."),
     ] = "newest",
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
     *,
@@ -54,6 +63,8 @@ def inbox(
     from tocsin.cli.listing import show
     from tocsin.client.retries import RetryPolicy
 
+    if order == "relevance" and search is None:
+        raise ConfigurationError("--order relevance is for what --search finds; say what to search")
     connection = find_connection(url, key, data_dir)
     whose = connection.user(user)
     filters: Filters = {

@@ -9,20 +9,24 @@ from uuid import UUID
 
 import typer
 
+from tocsin.cli.commands import Command, Group
 from tocsin.cli.durations import parse_duration, parse_moment
+from tocsin.cli.values import parse_id
 
 if TYPE_CHECKING:
     from tocsin.models.api_key import ApiKey
     from tocsin.services.access import AccessService
 
-app = typer.Typer(help="Make, list, rotate and revoke service keys.", no_args_is_help=True)
+app = typer.Typer(cls=Group, help="Make, list, rotate and revoke service keys.", no_args_is_help=True)
 
 _Result = TypeVar("_Result")
 _AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-_KeyId = Annotated[UUID, typer.Argument(help="The id of the key, from 'tocsin keys list'.")]
+_KeyId = Annotated[
+    UUID, typer.Argument(parser=parse_id, metavar="KEY_ID", help="The id of the key, from 'tocsin keys list'.")
+]
 
 
-@app.command()
+@app.command(cls=Command)
 def create(
     name: Annotated[str, typer.Argument(help="Which program will use it.")],
     scope: Annotated[
@@ -39,19 +43,17 @@ def create(
 ) -> None:
     """Make a service key. It is shown once; only its hash is kept."""
     # SQLAlchemy takes a while to import; other commands need not wait for it.
-    from tocsin.errors import FieldError, InvalidInput
     from tocsin.models.api_key import Scope
 
     try:
         scopes = [Scope(item) for item in scope] if scope else list(Scope)
     except ValueError as error:
-        known = ", ".join(Scope)
-        raise InvalidInput([FieldError("/scope", str(error))], f"{error}; known scopes are {known}.") from None
+        raise typer.BadParameter(f"{error}; known scopes are {', '.join(Scope)}.", param_hint="'--scope'") from None
     key, secret = _with_access(lambda access: access.create_key(name, scopes, expires))
     _show_secret(key, secret, "", as_json=as_json)
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_keys(*, as_json: _AsJson = False) -> None:
     """List all service keys, those too that are revoked or have expired."""
     # It takes a while to import, and the API does without it.
@@ -64,7 +66,7 @@ def list_keys(*, as_json: _AsJson = False) -> None:
         print_keys(keys)
 
 
-@app.command()
+@app.command(cls=Command)
 def rotate(
     key_id: _KeyId,
     grace: Annotated[
@@ -87,7 +89,7 @@ def rotate(
     _show_secret(key, secret, former, as_json=as_json)
 
 
-@app.command()
+@app.command(cls=Command)
 def revoke(key_id: _KeyId) -> None:
     """Make a service key worthless at once, with all secrets it ever had."""
     key = _with_access(lambda access: access.revoke_key(key_id))

@@ -35,11 +35,12 @@ class ProcessingStatus(StrEnum):
 
 
 class Order(StrEnum):
-    """Orders of a listing; SEVERITY is worst first."""
+    """Orders of a listing; SEVERITY is worst first, RELEVANCE is for what a search finds."""
 
     NEWEST = "newest"
     OLDEST = "oldest"
     SEVERITY = "severity"
+    RELEVANCE = "relevance"
 
 
 @dataclass(frozen=True, slots=True)
