@@ -44,11 +44,15 @@ DATA_DIR = Path(".data")
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where the service is and what to prove oneself with; ``here`` tells that it was found in a data folder."""
+    """Where the service is and what to prove oneself with; ``here`` tells that it was found in a data folder.
+
+    ``demo_link`` opens the demo inbox in any browser.
+    """
 
     url: str
     key: str = field(repr=False)
     here: bool
+    demo_link: str | None = field(default=None, repr=False)
 
     def user(self, given: UUID | None) -> UUID:
         """Return whose inbox is meant.
@@ -61,6 +65,10 @@ class Connection:
         if not self.here:
             raise ConfigurationError("say whose inbox is meant: --user UUID, or the variable TOCSIN_USER")
         return UUID(DEMO_USER_ID)
+
+    def page_of(self, user: UUID) -> str:
+        """Return where a browser shows the inbox; elsewhere than in the demo inbox it asks for a credential."""
+        return self.demo_link if self.demo_link and user == UUID(DEMO_USER_ID) else self.url
 
 
 def find_connection(url: str | None, key: str | None, data_dir: Path) -> Connection:
@@ -82,7 +90,7 @@ def find_connection(url: str | None, key: str | None, data_dir: Path) -> Connect
 def _read_status(path: Path) -> Connection:
     try:
         status = json.loads(path.read_text("utf-8"))
-        return Connection(str(status["url"]), str(status["service_key"]), here=True)
+        return Connection(str(status["url"]), str(status["service_key"]), here=True, demo_link=status.get("inbox_url"))
     except FileNotFoundError:
         raise ConfigurationError(
             f"no Tocsin runs here ({path} is not there): start 'tocsin up', or say --url and TOCSIN_KEY"

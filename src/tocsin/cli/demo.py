@@ -31,4 +31,4 @@ def demo(
     connection = find_connection(url, key, data_dir)
     whose = connection.user(user)
     run(connection, RetryPolicy(deadline=30), lambda client: play(client, load_day(whose), over))
-    typer.echo(f"Look at it with 'tocsin inbox' or 'tocsin watch', or at {connection.url}")
+    typer.echo(f"Look at it with 'tocsin inbox' or 'tocsin watch', or at {connection.page_of(whose)}")

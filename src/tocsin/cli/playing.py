@@ -8,7 +8,7 @@ from typing import Final
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
-from tocsin.cli.screen import make_console
+from tocsin.cli.screen import make_console, write
 from tocsin.client import TocsinClient
 from tocsin.client.models import Category, Created, Draft
 
@@ -23,6 +23,9 @@ _PATIENCE: Final = 30
 
 async def play(client: TocsinClient, day: Sequence[Draft], over: float | None) -> None:
     """Create ``day``, within ``over`` seconds, or nearly at once if that is None, and mark some of it read."""
+    # Nothing is announced with a key that may not do it.
+    await client.inbox(day[0].user_id)
+    write(_announcement(len(day), over))
     made: list[Created] = []
     is_judged = True
     with _progress(len(day)) as advance:
@@ -32,6 +35,12 @@ async def play(client: TocsinClient, day: Sequence[Draft], over: float | None) -
             number = len(made) - _BEHIND
             if is_judged and number >= 0 and number % _OVERLOOKED:
                 is_judged = await _read(client, made[number])
+
+
+def _announcement(count: int, over: float | None) -> str:
+    if over is None:
+        return f"A day of {count} notifications: {count - _LIVE} at once, {_LIVE} more within {_LIVE_OVER:g} seconds."
+    return f"A day of {count} notifications " + (f"within {over:g} seconds." if over else "at once.")
 
 
 async def _happen(day: Sequence[Draft], over: float | None) -> AsyncIterator[Draft]:
