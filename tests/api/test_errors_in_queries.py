@@ -1,5 +1,6 @@
 """Query parameters, paths and headers that are refused, and odd ones that are not."""
 
+import re
 from collections.abc import Mapping
 from uuid import uuid4
 
@@ -10,27 +11,27 @@ from tests.fixtures.calls import INBOXES, NOTIFICATIONS, Stored, assert_problem,
 USER = str(uuid4())
 
 LIST: Mapping[str, tuple[str, str]] = {
-    "limit=-1": ("/limit", "greater than or equal to 1"),
-    "limit=0": ("/limit", "greater than or equal to 1"),
-    "limit=101": ("/limit", "less than or equal to 100"),
-    "limit=1000000000": ("/limit", "less than or equal to 100"),
-    f"limit={10**30}": ("/limit", "less than or equal to 100"),
-    "limit=ten": ("/limit", "valid integer"),
-    "limit=1.5": ("/limit", "valid integer"),
-    "limit=": ("/limit", "valid integer"),
+    "limit=-1": ("/limit", "must be at least 1"),
+    "limit=0": ("/limit", "must be at least 1"),
+    "limit=101": ("/limit", "must be at most 100"),
+    "limit=1000000000": ("/limit", "must be at most 100"),
+    f"limit={10**30}": ("/limit", "must be at most 100"),
+    "limit=ten": ("/limit", "must be a whole number"),
+    "limit=1.5": ("/limit", "must be a whole number"),
+    "limit=": ("/limit", "must be a whole number"),
     "limit=1&limit=2": ("/limit", "must be given once"),
     "user_id=me": ("/user_id", "must be a UUID"),
     "user_id=": ("/user_id", "must be a UUID"),
     f"user_id={USER}&user_id={USER}": ("/user_id", "must be given once"),
-    "category=bad": ("/category", "'info', 'warning' or 'critical'"),
-    "category=": ("/category", "'info', 'warning' or 'critical'"),
-    "status=done": ("/status", "'pending', 'processing', 'completed' or 'failed'"),
+    "category=bad": ("/category", "must be 'info', 'warning' or 'critical'"),
+    "category=": ("/category", "must be 'info', 'warning' or 'critical'"),
+    "status=done": ("/status", "must be 'pending', 'processing', 'completed' or 'failed'"),
     "read=maybe": ("/read", "true or false"),
-    "min_confidence=7": ("/min_confidence", "less than or equal to 1"),
-    "min_confidence=-0.1": ("/min_confidence", "greater than or equal to 0"),
-    "min_confidence=nan": ("/min_confidence", "finite number"),
-    "min_confidence=inf": ("/min_confidence", "finite number"),
-    "min_confidence=1e999": ("/min_confidence", "finite number"),
+    "min_confidence=7": ("/min_confidence", "must be at most 1"),
+    "min_confidence=-0.1": ("/min_confidence", "must be at least 0"),
+    "min_confidence=nan": ("/min_confidence", "must be a finite number"),
+    "min_confidence=inf": ("/min_confidence", "must be a finite number"),
+    "min_confidence=1e999": ("/min_confidence", "must be a finite number"),
     "created_after=yesterday": ("/created_after", "RFC 3339"),
     "created_after=2026-01-01": ("/created_after", "RFC 3339"),
     "created_after=2026-01-01T00:00:00": ("/created_after", "RFC 3339"),
@@ -40,7 +41,7 @@ LIST: Mapping[str, tuple[str, str]] = {
     "created_after=0001-01-01T00:00:00%2B14:00": ("/created_after", "years 1 to 9999"),
     "created_before=9999-12-31T23:59:59-12:00": ("/created_before", "years 1 to 9999"),
     "created_before=0000-01-01T00:00:00Z": ("/created_before", "no such"),
-    "order=best": ("/order", "'newest', 'oldest', 'severity' or 'relevance'"),
+    "order=best": ("/order", "must be 'newest', 'oldest', 'severity' or 'relevance'"),
     "q=": ("/q", "must not be blank"),
     "q=%20%09%C2%A0": ("/q", "must not be blank"),
     "q=" + "x" * 201: ("/q", "at most 200 characters; this has 201"),
@@ -49,7 +50,7 @@ LIST: Mapping[str, tuple[str, str]] = {
     "sort=newest": ("/sort", "not a known parameter"),
     "Limit=5": ("/Limit", "not a known parameter"),
     "limit%00=5": ("/limit\0", "not a known parameter"),
-    "cursor=" + "x" * 201: ("/cursor", "at most 200 characters"),
+    "cursor=" + "x" * 201: ("/cursor", "must have at most 200 characters"),
 }
 
 FINE = (
@@ -84,6 +85,8 @@ async def test_each_parameter_of_the_list_says_what_is_wrong_with_it(api: httpx2
         problem = assert_problem(response, 422, "invalid_input")
         assert pointers(problem) == [f"query:{pointer}"], query
         assert message in problem["errors"][0]["detail"], query
+        assert re.match("must|is not", problem["errors"][0]["detail"]), query
+        assert problem["detail"] == f"The input does not fit: {pointer[1:]}.", query
 
 
 async def test_what_is_odd_but_clear_is_taken(api: httpx2.AsyncClient) -> None:

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from starlette.requests import HTTPConnection
 from starlette.types import Message
 
+from tocsin.controllers import findings
 from tocsin.controllers.dependencies import BEARER, Call, authenticate, authenticate_listener
 from tocsin.controllers.problems import body_too_large
 from tocsin.controllers.rate_limits import charge, refuse_exhausted, was_charged
@@ -141,7 +142,7 @@ def check_query(connection: HTTPConnection, known: Collection[str]) -> None:
         if name in known and len(given.getlist(name)) > 1
     ]
     if errors:
-        raise InvalidInput(errors)
+        raise InvalidInput(errors, findings.summary(errors, len(errors)))
 
 
 def check_headers(connection: HTTPConnection) -> None:

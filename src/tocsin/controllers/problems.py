@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from tocsin import errors
+from tocsin.controllers import findings
 from tocsin.telemetry import current_request_id
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -53,22 +54,8 @@ _HEADERS: Final = {
     429: _RETRY_AFTER,
     503: _RETRY_AFTER,
 }
-_FRIENDLY: Final = {
-    "missing": "is required",
-    "extra_forbidden": "is not a known field",
-    "model_type": "must be a JSON object",
-    "model_attributes_type": "must be a JSON object",
-    "dict_type": "must be a JSON object",
-    "list_type": "must be a JSON array",
-    "string_unicode": "must not contain lone surrogates",
-    "uuid_type": "must be a UUID",
-    "uuid_parsing": "must be a UUID",
-    "bool_parsing": "must be true or false",
-}
 _MAX_ERRORS: Final = 100
 """Whoever sends a million unknown fields need not be told of each."""
-_MAX_NAMED: Final = 10
-_MAX_NAME: Final = 100
 
 
 class ProblemError(BaseModel):
@@ -186,11 +173,8 @@ async def _on_validation_error(request: Request, error: Exception) -> Response:
         where = problems[0]["loc"][-1]
         why = problems[0].get("ctx", {}).get("error", "it cannot be read")
         return _malformed(request, f"{why} (at character {where})")
-    found = [_field_error(problem) for problem in problems[:_MAX_ERRORS]]
-    names = ", ".join(dict.fromkeys(item.pointer.lstrip("/") or item.location for item in found[:_MAX_NAMED]))
-    if len(problems) > _MAX_NAMED:
-        names += f" and {len(problems) - _MAX_NAMED} more"
-    return problem_response(request.url.path, 422, "invalid_input", f"The input does not fit: {names}.", found)
+    found = [findings.make(problem) for problem in problems[:_MAX_ERRORS]]
+    return problem_response(request.url.path, 422, "invalid_input", findings.summary(found, len(problems)), found)
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
@@ -234,27 +218,3 @@ def _why_unreadable(cause: Exception) -> str:
             return "a number in it has too many digits"
         case _:
             return "it ended too early"
-
-
-def _field_error(problem: Mapping[str, Any]) -> errors.FieldError:
-    location, *path = problem["loc"]
-    return errors.FieldError("".join(map(_reference_token, path)), _friendly(problem), str(location))
-
-
-def _reference_token(part: str | int) -> str:
-    """Return ``part`` of a JSON pointer; the name of an unknown field may be anything, of any length."""
-    name = str(part).encode(errors="backslashreplace").decode()
-    if len(name) > _MAX_NAME:
-        name = name[:_MAX_NAME] + "…"
-    return "/" + name.replace("~", "~0").replace("/", "~1")
-
-
-def _friendly(problem: Mapping[str, Any]) -> str:
-    match problem["type"]:
-        case "value_error":
-            return str(problem["ctx"]["error"])
-        case kind if kind in _FRIENDLY:
-            return _FRIENDLY[kind]
-        case _:
-            text = str(problem["msg"])
-            return text[:1].lower() + text[1:]
