@@ -20,7 +20,7 @@ SHELLS := .ci/engine .ci/run deploy/grafana/schema/check deploy/rolling-restart 
 # Deno is here for its formatter, linter and type checker; it runs nothing, and fetches nothing.
 DENO = DENO_NO_UPDATE_CHECK=1 NO_COLOR=1 $(BIN)/deno
 # Of tests; each starts servers of its own.
-PROCESSES = 2
+PROCESSES = 3
 LOCKS := requirements.lock requirements-embedded.lock requirements-dev.lock requirements-build.lock
 
 # ---------------------------------------------------------------------------------------------- for everybody
