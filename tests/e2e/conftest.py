@@ -87,13 +87,18 @@ def site(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 @pytest.fixture
-def crew(site: Site, tmp_path: Path) -> Iterator[Crew]:
+def idle_site(site: Site) -> Site:
+    """The site, on which nothing is left to do for workers that the test starts."""
+    asyncio.run(Ledger(site.database_url).clear())
+    return site
+
+
+@pytest.fixture
+def crew(idle_site: Site, tmp_path: Path) -> Iterator[Crew]:
     """Whom the test starts on the site; they are gone at its end."""
-    crew = Crew(tmp_path, site.environment)
+    crew = Crew(tmp_path, idle_site.environment)
     yield crew
     crew.close()
-    # What is left to do is not for the workers of the next test.
-    asyncio.run(Ledger(site.database_url).clear())
 
 
 @pytest.fixture

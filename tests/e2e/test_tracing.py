@@ -28,10 +28,10 @@ async def ends() -> AsyncIterator[Ends]:
 
 
 @pytest.fixture
-def traced(site: Site, ends: Ends, tmp_path: Path) -> Iterator[Crew]:
+def traced(idle_site: Site, ends: Ends, tmp_path: Path) -> Iterator[Crew]:
     """A crew whose spans go to the collector."""
     told = {"OTEL_EXPORTER_OTLP_ENDPOINT": ends.url, "OTEL_BSP_SCHEDULE_DELAY": "100"}
-    crew = Crew(tmp_path, site.environment | told | {"TOCSIN_TRACING__ENABLED": "true"})
+    crew = Crew(tmp_path, idle_site.environment | told | {"TOCSIN_TRACING__ENABLED": "true"})
     yield crew
     crew.close()
 
@@ -89,10 +89,10 @@ async def test_without_a_caller_who_traces_each_request_begins_a_trace(
 
 
 async def test_a_collector_that_is_gone_holds_nobody_up(
-    site: Site, api: Api, http: httpx2.AsyncClient, tmp_path: Path
+    idle_site: Site, api: Api, http: httpx2.AsyncClient, tmp_path: Path
 ) -> None:
     nowhere = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", "OTEL_BSP_SCHEDULE_DELAY": "100"}
-    crew = Crew(tmp_path, site.environment | nowhere | {"TOCSIN_TRACING__ENABLED": "true"})
+    crew = Crew(tmp_path, idle_site.environment | nowhere | {"TOCSIN_TRACING__ENABLED": "true"})
     try:
         _, ai = await crew.mock_ai(http)
         _, url = await crew.api()
