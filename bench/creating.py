@@ -10,7 +10,7 @@ from bench.comparison import Measured, Subject, compare
 from bench.lab import NO_LIMITS, Lab, fetch_number, until_ready
 from bench.load import build_request
 from bench.plan import Plan
-from bench.report import Bar, Row, measured_row
+from bench.report import Bar, Row, cpu_bars, measured_row
 
 _USERS = 100
 _BATCH = 100
@@ -67,9 +67,8 @@ def _rows(how: str, measured: dict[str, Measured]) -> list[Row]:
     bars = []
     if how != "1 connection":
         bars = [
-            Bar("API CPU ms", create.cpu_ms("api"), 0.85),
+            *cpu_bars(create.cpu_ms("api"), 0.85, bare.cpu_ms("api")),
             Bar("PostgreSQL CPU ms", create.cpu_ms("postgres"), 0.1),
-            Bar("× the rate of one ORM commit", create.rate / commit.rate, 4, at_least=True),
         ]
     return [
         measured_row(f"floor: bare endpoint, {how}", bare),
@@ -80,9 +79,12 @@ def _rows(how: str, measured: dict[str, Measured]) -> list[Row]:
 
 def _more_rows(many: dict[str, Measured]) -> list[Row]:
     bare, commit, free = many["bare"], many["commit"], many["no limits"]
-    bar = Bar("API CPU ms", free.cpu_ms("api"), 0.6)
+    bars = [
+        *cpu_bars(free.cpu_ms("api"), 0.6, bare.cpu_ms("api")),
+        Bar("× the rate of one ORM commit", free.rate / commit.rate, 1.6, at_least=True),
+    ]
     return [
-        measured_row("create, 32 connections, without rate limits", free, bare=bare, commit=commit, bars=[bar]),
+        measured_row("create, 32 connections, without rate limits", free, bare=bare, commit=commit, bars=bars),
         measured_row("create, 32 connections, one inbox", many["one inbox"], bare=bare, commit=commit),
         measured_row(f"create in batches of {_BATCH}, 1 connection", many["batch"], bare=bare, commit=commit),
     ]

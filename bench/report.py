@@ -31,7 +31,16 @@ class Bar:
 
     def __str__(self) -> str:
         sign = "≥" if self.at_least else "≤"
-        return f"{self.what} {self.measured:.3g} {sign} {self.limit:g} {'met' if self.met else 'MISSED'}"
+        return f"{self.what} {self.measured:.3g} {sign} {self.limit:.3g} {'met' if self.met else 'MISSED'}"
+
+
+BARE_MS = 0.12
+"""What a bare FastAPI endpoint took where the bars were set, in milliseconds of CPU."""
+
+
+def cpu_bars(measured: float, limit: float, bare: float) -> list[Bar]:
+    """Return the bar of a cost in milliseconds, and the same as a multiple of the ``bare`` endpoint's."""
+    return [Bar("API CPU ms", measured, limit), Bar("× the bare endpoint", measured / bare, limit / BARE_MS)]
 
 
 @dataclass(frozen=True, slots=True)
