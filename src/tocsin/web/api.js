@@ -94,7 +94,8 @@ export class Api {
       response = await this.#send(method, path, body, signal, await this.credential.token(true));
     }
     if (response.status === 204) return null;
-    const answer = await response.json().catch(() => null) ?? {};
+    // What broke off is as good as none; errors need no body.
+    const answer = await response.json().catch(response.ok ? unreachable : () => ({}));
     if (response.ok) return answer;
     const code = response.status === 401 ? "signed_out" : answer.code ?? "";
     throw new ApiError(code, answer.detail ?? `HTTP ${response.status}`, response.status);

@@ -194,7 +194,7 @@ export class Session {
     const after = one && this.store.get(one.id);
     if (after) this.crier.tell(after, before?.category === "critical");
     if (message.type === "reset") this.reload();
-    if (message.type === "hello" && this.rows.error?.passes) this.rows.retry();
+    if (message.type === "hello") this.#retry();
     this.seen();
   }
 
@@ -237,11 +237,15 @@ export class Session {
     if (opened !== this.opened) this.actions.act(opened ? "open" : "leave", opened);
   }
 
+  #retry() {
+    if (this.rows.error?.passes) this.store.position ? this.rows.retry() : this.begin();
+  }
+
   /** @param {string} type */
   #tick(type) {
     this.connection.wake(type);
     if (document.hidden) return;
-    if (!this.store.position && this.rows.error?.passes) this.begin();
+    this.#retry();
     if (this.list.calm()) this.rows.settle();
     refresh(this.host.root, this.words);
     this.draw();

@@ -72,6 +72,25 @@ async def test_a_laptop_that_slept_connects_anew_at_once(reader: Reader, inbox: 
     await reader.shows("After", "Before")
 
 
+@pytest.mark.parametrize("how", ["refused", "broken off"])
+async def test_a_list_that_failed_while_all_else_is_live_comes_by_itself(
+    reader: Reader, inbox: Inbox, how: str
+) -> None:
+    async def fail(route: Route) -> None:
+        await (route.abort() if how == "refused" else route.fulfill(status=200, body='{"items": ['))
+
+    await reader.page.clock.install()
+    await reader.page.route("**/api/v1/notifications?*", fail)
+    await inbox.post("Before")
+    await reader.open(await inbox.token())
+    await expect(reader.button("Try again")).to_be_visible()
+
+    await reader.page.unroute_all()
+    await reader.page.clock.fast_forward(15_000)
+
+    await reader.shows("Before")
+
+
 async def test_more_than_can_be_told_is_listed_anew(reader: Reader, inbox: Inbox) -> None:
     await inbox.post("First")
     await inbox.judged(1)
