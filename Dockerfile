@@ -3,14 +3,14 @@ ARG PYTHON_IMAGE=python:3.13-slim-trixie
 
 FROM ${PYTHON_IMAGE} AS builder
 WORKDIR /build
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CACHE_DIR=/cache/pip UV_CACHE_DIR=/cache/uv UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1
 # strip: of 60 MB of compiled extensions 45 are symbols for debuggers. No version: it leaves nothing behind here.
 # hadolint ignore=DL3008
 RUN apt-get update && apt-get install --yes --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
 # Packages change less often than code, so they are a layer of their own; what was downloaded is kept beside the
 # layers, for the next build. --no-build: an sdist would need a compiler, and run what nobody locked.
 COPY requirements-build.lock requirements.lock ./
-RUN --mount=type=cache,target=/root/.cache \
+RUN --mount=type=cache,target=/cache \
     python -m venv /tools \
     && /tools/bin/pip install --quiet --require-hashes -r requirements-build.lock \
     && /tools/bin/uv venv --quiet /opt/tocsin \
@@ -18,7 +18,7 @@ RUN --mount=type=cache,target=/root/.cache \
     && find /opt/tocsin -name '*.so*' -type f -exec strip --strip-unneeded {} +
 COPY pyproject.toml README.md LICENSE ./
 COPY src src
-RUN --mount=type=cache,target=/root/.cache \
+RUN --mount=type=cache,target=/cache \
     /tools/bin/uv pip install --quiet --python /opt/tocsin/bin/python --no-deps \
     --build-constraints requirements-build.lock --require-build-hashes .
 
@@ -30,7 +30,7 @@ LABEL org.opencontainers.image.title="Tocsin" \
 # Nothing is ever installed here, so what could install goes. The folder of secrets belongs to the user, so that a
 # new volume that is mounted on it does, too.
 RUN python -c "import ensurepip, pip, shutil; [shutil.rmtree(tool.__path__[0]) for tool in (ensurepip, pip)]" \
-    && rm -rf /usr/local/bin/pip* /root/.cache \
+    && rm -rf /usr/local/bin/pip* ~/.cache \
     && groupadd --system --gid 10001 tocsin \
     && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin tocsin \
     && install --directory --owner=10001 --group=10001 --mode=0755 /run/secrets
