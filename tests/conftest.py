@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.fixtures.clock",
     "tests.fixtures.limits",
     "tests.fixtures.live",
+    "tests.fixtures.live_app",
 ]
 
 

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from tests.fixtures.calls import INBOXES, NOTIFICATIONS, assert_problem, create, draft
-from tests.fixtures.live_app import LiveApp, live_app
+from tests.fixtures.live_app import LiveApp
 from tocsin.settings import ApiSettings, LimitSettings, Settings
 
 ALLOWED, OTHERS = "https://app.example.com", "https://evil.example.com"
@@ -32,12 +32,6 @@ def settings(settings: Settings) -> Settings:
     """Lets the pages of one other origin in; and one repeated analysis."""
     api, limits = ApiSettings(cors_origins=(ALLOWED,)), LimitSettings(key_analysis=1)
     return settings.model_copy(update={"api": api, "limits": limits})
-
-
-@pytest.fixture
-async def live(settings: Settings) -> AsyncIterator[LiveApp]:
-    async with live_app(settings) as it:
-        yield it
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Who may listen, by which credential, and for how long."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -19,7 +19,7 @@ from tests.fixtures.credentials import (
     call,
     forge,
 )
-from tests.fixtures.live_app import LiveApp, live_app
+from tests.fixtures.live_app import LiveApp
 from tests.fixtures.posting import post
 from tests.fixtures.product import MakeKey
 from tests.fixtures.streams import HANDSHAKE, TRANSPORTS, Open, open_socket
@@ -37,18 +37,6 @@ def settings(settings: Settings) -> Settings:
     """Looks often, and lets in a page of another origin."""
     stream = StreamSettings(look_every=0.2, look_every_alone=0.2)
     return settings.model_copy(update={"stream": stream, "api": ApiSettings(cors_origins=(ALLOWED,))})
-
-
-@pytest.fixture
-async def live(settings: Settings) -> AsyncIterator[LiveApp]:
-    async with live_app(settings) as it:
-        yield it
-
-
-@pytest.fixture
-async def http(live: LiveApp) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=live.url, timeout=30) as client:
-        yield client
 
 
 @pytest.fixture(params=TRANSPORTS)

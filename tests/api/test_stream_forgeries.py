@@ -2,17 +2,16 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import httpx2
-import pytest
 
 from tests.fixtures.calls import INBOXES, assert_problem
 from tests.fixtures.credentials import CALLS, OWNER, call, forge
-from tests.fixtures.live_app import LiveApp, live_app
+from tests.fixtures.live_app import LiveApp
 from tests.fixtures.posting import post
 from tests.fixtures.streams import Json, open_socket
 from tocsin.settings import Settings
@@ -39,18 +38,6 @@ CHANGED: Mapping[str, Mapping[str, Any]] = {
     "a key that is none": {"key": "a key"},
     "a key that is no text": {"key": 7},
 }
-
-
-@pytest.fixture
-async def live(settings: Settings) -> AsyncIterator[LiveApp]:
-    async with live_app(settings) as it:
-        yield it
-
-
-@pytest.fixture
-async def http(live: LiveApp) -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=live.url, timeout=30) as client:
-        yield client
 
 
 def forge_stream(settings: Settings, **changes: Any) -> str:  # noqa: ANN401 - any claim

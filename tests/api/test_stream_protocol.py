@@ -1,6 +1,6 @@
 """What a stream says besides changes: pings, refusals, ends, and what each of its two transports has of its own."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from uuid import uuid4
 
@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from tests.fixtures.calls import INBOXES, assert_problem
-from tests.fixtures.live_app import LiveApp, live_app
+from tests.fixtures.live_app import LiveApp
 from tests.fixtures.posting import CALLER, post, post_many
 from tests.fixtures.streams import TRANSPORTS, Json, Open, Stream, open_events, open_socket
 from tests.waiting import until
@@ -23,12 +23,6 @@ MANY = ("websocket", "sse", "websocket")
 def settings(settings: Settings) -> Settings:
     """Pings often, and has room for few."""
     return settings.model_copy(update={"stream": StreamSettings(ping_every=0.3, max_per_inbox=ROOM, max_open=2 * ROOM)})
-
-
-@pytest.fixture
-async def live(settings: Settings) -> AsyncIterator[LiveApp]:
-    async with live_app(settings) as it:
-        yield it
 
 
 @pytest.fixture(params=TRANSPORTS)

@@ -2,25 +2,15 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from uuid import uuid4
 
-import pytest
-
 from tests.fixtures.calls import INBOXES
-from tests.fixtures.live_app import LiveApp, live_app
+from tests.fixtures.live_app import LiveApp
 from tests.fixtures.posting import CALLER
 from tests.fixtures.streams import HANDSHAKE
 from tests.waiting import until
 from tocsin.services.intake import NotificationDraft
-from tocsin.settings import Settings
 from tocsin.telemetry import STREAMS_ENDED
-
-
-@pytest.fixture
-async def live(settings: Settings) -> AsyncIterator[LiveApp]:
-    async with live_app(settings) as it:
-        yield it
 
 
 async def test_who_does_not_read_is_given_up_and_learns_it_if_he_ever_reads_again(

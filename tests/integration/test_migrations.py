@@ -1,13 +1,11 @@
 """The schema: up, down, up again, and equal to the models."""
 
 import asyncio
-from collections.abc import Iterator
 
 import asyncpg
 import pytest
 
 from tests.fixtures.posting import fetch
-from tests.fixtures.servers import Servers, made_database
 from tests.waiting import eventually
 from tocsin.errors import DatabaseUnavailable
 from tocsin.repositories import schema
@@ -15,13 +13,6 @@ from tocsin.repositories.engine import open_engine
 
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
 WAITING = "SELECT virtualtransaction FROM pg_locks WHERE relation = 'alembic_version'::regclass AND NOT granted"
-
-
-@pytest.fixture
-def bare_url(servers: Servers) -> Iterator[str]:
-    """A database in which nothing was ever done."""
-    with made_database(servers, bare=True) as url:
-        yield url
 
 
 async def test_up_down_and_up_again_ends_at_what_the_models_say(bare_url: str) -> None:

@@ -1,23 +1,15 @@
 """Commands on a database without tables, with those of an older version, and without a database."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.fixtures.commands import tocsin
-from tests.fixtures.servers import Servers, made_database
+from tests.fixtures.servers import Servers
 from tocsin.embedded.ports import find_free_port
 from tocsin.repositories import schema
 from tocsin.repositories.engine import open_engine
 
 WITHOUT_TABLES = "tocsin: The database has not the tables of this version. Run `tocsin migrate` first.\n"
 UNREACHABLE = "tocsin: The database cannot be reached; try again.\n"
-
-
-@pytest.fixture
-def bare(servers: Servers) -> Iterator[str]:
-    with made_database(servers, bare=True) as url:
-        yield url
 
 
 def variables(database_url: str, servers: Servers) -> dict[str, str]:
@@ -33,15 +25,15 @@ def variables(database_url: str, servers: Servers) -> dict[str, str]:
     "command", [["serve", "--port", "0"], ["worker"], ["keys", "list"], ["restored"]], ids=" ".join
 )
 def test_nothing_begins_without_tables_and_it_is_said_in_a_line(
-    servers: Servers, bare: str, command: list[str]
+    servers: Servers, bare_url: str, command: list[str]
 ) -> None:
-    done = tocsin(*command, variables=variables(bare, servers))
+    done = tocsin(*command, variables=variables(bare_url, servers))
 
     assert (done.returncode, done.stdout, done.stderr) == (2, "", WITHOUT_TABLES)
 
 
-async def test_a_schema_is_behind_until_it_has_all_revisions_and_a_later_one_does_no_harm(bare: str) -> None:
-    async with open_engine(bare, application="tests") as engine:
+async def test_a_schema_is_behind_until_it_has_all_revisions_and_a_later_one_does_no_harm(bare_url: str) -> None:
+    async with open_engine(bare_url, application="tests") as engine:
         assert await schema.is_behind(engine)
         await schema.upgrade(engine, "0001")
         assert await schema.is_behind(engine)
