@@ -1,6 +1,7 @@
 """Bodies that are refused: each with a clear 4xx that names the field, and nothing is changed."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from uuid import uuid4
@@ -218,6 +219,7 @@ async def test_a_batch_names_the_item_that_is_wrong(api: httpx2.AsyncClient, sto
     for name, (body, expected) in cases.items():
         problem = assert_problem(await send(api, body, BATCH), 422, "invalid_input")
         assert pointers(problem) == expected, name
+        assert all(re.match("must |is ", error["detail"]) for error in problem["errors"]), name
     assert await stored() == before
 
 

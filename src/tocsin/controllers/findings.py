@@ -12,7 +12,7 @@ _WORDS: Final = {
     "model_attributes_type": "must be a JSON object",
     "dict_type": "must be a JSON object",
     "list_type": "must be a JSON array",
-    "too_short": "must have at least {min_length} items; this has {actual_length}",
+    "too_short": "must not be empty",
     "too_long": "must have at most {max_length} items",
     "string_type": "must be a string",
     "string_too_short": "must not be empty",
