@@ -47,6 +47,7 @@ function formOf(words, field, { label, button, hint, problem }, submit) {
     ...field,
     id: "field",
     required: true,
+    autofocus: true,
     spellcheck: "false",
     "aria-describedby": "hint problem",
   });

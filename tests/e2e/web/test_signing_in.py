@@ -56,6 +56,12 @@ async def test_a_second_link_in_the_same_tab_opens_the_other_inbox(reader: Reade
     assert reader.address == ""
 
 
+async def test_what_is_typed_at_once_goes_into_the_only_field(reader: Reader) -> None:
+    await reader.page.goto(reader.url)
+
+    await expect(reader.page.get_by_label("Service key or inbox token")).to_be_focused()
+
+
 async def test_an_inbox_token_can_be_typed_and_signing_out_forgets_it(reader: Reader, inbox: Inbox) -> None:
     await inbox.post("Hello")
     await reader.page.goto(reader.url)
