@@ -1,6 +1,7 @@
 """Leases: who may work on a job, and who not any more."""
 
 import asyncio
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -15,11 +16,16 @@ SHORT = timedelta(milliseconds=50)
 
 
 async def claim(database: Database, *ids: UUID, lease_time: timedelta = LONG) -> list[Lease]:
-    return await database.transaction(lambda uow: uow.jobs.claim(list(ids), lease_time))
+    return [it.lease for it in await database.at_once(lambda uow: uow.jobs.claim(list(ids), lease_time))]
 
 
 async def holds(database: Database, lease: Lease) -> bool:
-    return await database.transaction(lambda uow: uow.jobs.lock_held([lease])) == {lease.id}
+    return lease.id in await database.transaction(lambda uow: lock(uow, [lease]))
+
+
+async def lock(uow: UnitOfWork, leases: Sequence[Lease]) -> Collection[UUID]:
+    owners = await uow.notifications.owners([lease.notification_id for lease in leases])
+    return await uow.outcomes.lock(leases, owners.values())
 
 
 async def test_a_claimed_job_cannot_be_claimed_again(resources: Resources, database: Database) -> None:
@@ -97,7 +103,7 @@ async def test_renewal_does_not_wait_for_whoever_is_writing_the_result(
     leases = {lease.notification_id: lease.id for lease in claimed}
 
     async def write(uow: UnitOfWork) -> None:
-        await uow.jobs.lock_held(claimed[:1])
+        await lock(uow, claimed[:1])
         async with asyncio.timeout(10):
             await database.transaction(lambda other: other.jobs.renew(leases, LONG))
 

@@ -7,7 +7,7 @@ import random
 from uuid import UUID, uuid4
 
 from tests.fixtures.analyzers import CRITICAL, INFO, ScriptedAnalyzer
-from tests.fixtures.posting import CALLER, assert_clock_is_sound, fetch, post, post_many
+from tests.fixtures.posting import CALLER, assert_clock_is_sound, fetch, post, post_many, somebody_waits
 from tests.fixtures.product import OpenWorker
 from tests.waiting import eventually
 from tocsin.bootstrap import Resources, WorkerResources, open_resources
@@ -110,13 +110,10 @@ async def test_what_changes_while_all_are_being_marked_is_marked_too(
         locked.set()
         await go_on.wait()
 
-    async def somebody_waits() -> bool:
-        return bool(await fetch(database_url, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
-
     changing = asyncio.create_task(database.transaction(begin_processing))
     await locked.wait()
     marking = asyncio.create_task(resources.inboxes.mark_all_read(CALLER, NotificationFilter(user_id=user), None))
-    await eventually(somebody_waits)
+    await eventually(lambda: somebody_waits(database_url))
     go_on.set()
     await changing
 

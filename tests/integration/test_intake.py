@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from tests.fixtures.doorbells import RecordingDoorbell
-from tests.fixtures.posting import CALLER, assert_clock_is_sound, fetch
+from tests.fixtures.posting import CALLER, assert_clock_is_sound, fetch, somebody_waits
 from tests.waiting import eventually
 from tocsin.errors import DatabaseUnavailable, Forbidden, IdempotencyKeyReused, UnstorableInput
 from tocsin.repositories.unit_of_work import CommitUnknown, Database, UnitOfWork
@@ -233,10 +233,6 @@ async def test_a_lock_that_is_let_go_of_in_time_is_waited_for(
         await eventually(lambda: somebody_waits(database_url))
 
     assert (await waiting).notification.version == 2
-
-
-async def somebody_waits(database_url: str) -> bool:
-    return bool(await fetch(database_url, "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
 
 
 async def test_what_was_handed_in_for_a_held_inbox_is_stored_before_the_end(

@@ -1,18 +1,21 @@
 """Outcomes: only what the holder of the lease found out counts, whoever else is in the same batch."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from tests.fixtures.analyzers import CRITICAL, INFO
-from tests.fixtures.posting import CALLER, assert_clock_is_sound, fetch, post
+from tests.fixtures.posting import CALLER, assert_clock_is_sound, fetch, post, post_many, somebody_waits
+from tests.waiting import eventually
 from tocsin.bootstrap import Resources
 from tocsin.models.notification import ProcessingStatus
+from tocsin.models.verdict import Category, Verdict
+from tocsin.repositories.analysis_jobs import Claimed
 from tocsin.repositories.notification_rows import NotificationRow
-from tocsin.repositories.notifications import Message
-from tocsin.repositories.unit_of_work import Database
-from tocsin.services.outcomes import Claimed, GivenUp, Judged, Outcome, Postponed, Started, apply_outcomes
+from tocsin.repositories.unit_of_work import Database, UnitOfWork
+from tocsin.services.outcomes import GivenUp, Judged, Outcome, Postponed, Started, apply_outcomes
 
 Make = Callable[[Claimed], Outcome]
 
@@ -34,8 +37,8 @@ def given_up(claimed: Claimed) -> Outcome:
 
 
 async def claim(database: Database, notification: NotificationRow) -> Claimed:
-    (lease,) = await database.transaction(lambda uow: uow.jobs.claim([notification.id], timedelta(minutes=1)))
-    return Claimed(lease, Message(notification.user_id, notification.title, notification.text))
+    (claimed,) = await database.at_once(lambda uow: uow.jobs.claim([notification.id], timedelta(minutes=1)))
+    return claimed
 
 
 async def apply(database: Database, outcomes: Sequence[Outcome]) -> list[bool]:
@@ -80,3 +83,60 @@ async def test_what_one_lease_led_to_is_applied_once(
     assert (stored.processing_status, stored.category) == (ProcessingStatus.COMPLETED, INFO.category)
     assert stored.version == 2
     await assert_clock_is_sound(database_url)
+
+
+async def test_keywords_are_stored_letter_by_letter_and_in_their_order(
+    resources: Resources, database: Database
+) -> None:
+    several, none = await post_many(resources, 2)
+    keywords = ("zwölf", "a,b", 'say "no"', "{NULL}", "\\", "NULL", " ", "аварія")
+
+    await apply(
+        database,
+        [
+            Judged(await claim(database, several), Verdict(Category.WARNING, 0.5, keywords, "test")),
+            Judged(await claim(database, none), Verdict(Category.INFO, 1.0, (), "test")),
+        ],
+    )
+
+    assert (await resources.notifications.get(CALLER, several.id)).keywords == list(keywords)
+    assert (await resources.notifications.get(CALLER, none.id)).keywords == []
+
+
+@pytest.mark.parametrize("meanwhile", ["mark_read", "delete", "restore"])
+async def test_an_outcome_that_waited_for_its_inbox_counts_for_what_is_there_then(
+    resources: Resources, database: Database, database_url: str, meanwhile: str
+) -> None:
+    """PostgreSQL shows a statement what was there when it began, but for the rows that it locks."""
+    posted, other = await post_many(resources, 2)
+    claimed = [await claim(database, posted), await claim(database, other)]
+    locked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def change(uow: UnitOfWork) -> None:
+        inbox = (await uow.inboxes.lock([posted.user_id]))[posted.user_id]
+        notification = (await uow.notifications.get_many([posted.id]))[posted.id]
+        if meanwhile == "mark_read":
+            inbox.change(notification, lambda: notification.mark_read(datetime.now(UTC)))
+        else:
+            inbox.change(notification, lambda: notification.delete(datetime.now(UTC)))
+            await uow.jobs.withdraw([posted.id])
+        if meanwhile == "restore":
+            inbox.change(notification, notification.restore)
+            await uow.jobs.enqueue(posted.id, None, None)
+        locked.set()
+        await go_on.wait()
+
+    changing = asyncio.create_task(database.transaction(change))
+    await locked.wait()
+    applying = asyncio.create_task(apply(database, [Judged(item, CRITICAL) for item in claimed]))
+    await eventually(lambda: somebody_waits(database_url))
+    go_on.set()
+    await changing
+
+    assert await applying == [meanwhile == "mark_read", True]
+    stored = await resources.notifications.get(CALLER, other.id)
+    assert (stored.processing_status, stored.category) == (ProcessingStatus.COMPLETED, CRITICAL.category)
+    await assert_clock_is_sound(database_url)
+    (row,) = await fetch(database_url, "SELECT read_at, category FROM notifications WHERE id = $1", posted.id)
+    expected = (True, "critical") if meanwhile == "mark_read" else (False, None)
+    assert (row["read_at"] is not None, row["category"]) == expected

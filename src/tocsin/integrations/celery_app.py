@@ -16,7 +16,12 @@ def make_celery(broker_url: str, *, connect_timeout: float, read_timeout: float 
 
     ``read_timeout`` None suits a consumer, whose reads wait for messages.
     """
-    transport: dict[str, Any] = {"socket_connect_timeout": connect_timeout, "socket_keepalive": True}
+    transport: dict[str, Any] = {
+        "socket_connect_timeout": connect_timeout,
+        "socket_keepalive": True,
+        # The lease gives work back, so Redis need not keep a copy of each message until it is taken.
+        "ack_emulation": False,
+    }
     if read_timeout is not None:
         transport |= {"socket_timeout": read_timeout, "retry_on_timeout": False}
     app = Celery("tocsin", broker=broker_url, set_as_current=False)

@@ -4,7 +4,7 @@ Leases are told apart by their random id alone. Time cannot tell them apart, sin
 the number of tries, since it starts again with a re-analysis.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple, cast
@@ -33,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy import cast as sql_cast
 
 from tocsin.models.analysis_job import AnalysisJob
+from tocsin.models.notification import Notification
 from tocsin.repositories.handle import Handle
 
 
@@ -67,7 +68,7 @@ _due = (
     .with_for_update(key_share=True, skip_locked=True)
     .cte("due")
 )
-_CLAIM = (
+_claimed = (
     update(AnalysisJob)
     .where(AnalysisJob.notification_id == _due.c.notification_id)
     .values(
@@ -83,6 +84,11 @@ _CLAIM = (
         AnalysisJob.traceparent,
         _seconds(_NOW - AnalysisJob.enqueued_at).label("waited"),
     )
+    .cte("claimed")
+)
+# With what is to be judged, so that one round trip does.
+_CLAIM = select(_claimed, Notification.user_id, Notification.title, Notification.text).join_from(
+    _claimed, Notification, Notification.id == _claimed.c.notification_id
 )
 # A locked row is being finished by its holder: to wait for it in plan order could deadlock with him.
 _renewable = (
@@ -96,12 +102,6 @@ _RENEW = (
     update(AnalysisJob)
     .where(AnalysisJob.notification_id == _renewable.c.notification_id)
     .values(available_at=_NOW + _LEASE_TIME)
-)
-_LOCK_HELD = (
-    select(AnalysisJob.lease)
-    .join(_held, _HELD)
-    .order_by(AnalysisJob.notification_id)
-    .with_for_update(of=AnalysisJob, key_share=False)
 )
 _back = (
     func.unnest(
@@ -147,6 +147,23 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """What a notification says, and to whom."""
+
+    user_id: UUID
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A lease together with what is to be judged."""
+
+    lease: Lease
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
 class PutBack:
     """A job that is given back: claimable again in ``delay`` seconds; ``counted`` says whether the AI was asked."""
 
@@ -183,11 +200,14 @@ class AnalysisJobRepository:
             {"ids": [*ids]},
         )
 
-    async def claim(self, ids: Collection[UUID], lease_time: timedelta) -> list[Lease]:
+    async def claim(self, ids: Collection[UUID], lease_time: timedelta) -> list[Claimed]:
         """Claim what is claimable among ``ids``; the rest is leased elsewhere, scheduled for later, or gone."""
         rows = await self._connection.execute(_CLAIM, {"ids": list(ids), "lease_time": lease_time})
         return [
-            Lease(row.notification_id, row.lease, row.tries, row.request_id, row.traceparent, row.waited)
+            Claimed(
+                Lease(row.notification_id, row.lease, row.tries, row.request_id, row.traceparent, row.waited),
+                Message(row.user_id, row.title, row.text),
+            )
             for row in rows
         ]
 
@@ -199,12 +219,6 @@ class AnalysisJobRepository:
             "lease_time": lease_time,
         }
         await self._connection.execute(_RENEW, parameters)
-
-    async def lock_held(self, leases: Iterable[Lease]) -> set[UUID]:
-        """Lock the jobs that still have one of ``leases``; return the ids of these leases."""
-        pairs = [(lease.notification_id, lease.id) for lease in leases]
-        parameters = {"ids": [job for job, _ in pairs], "leases": [lease for _, lease in pairs]}
-        return {lease for lease in await self._connection.scalars(_LOCK_HELD, parameters) if lease}
 
     async def put_back(self, jobs: Sequence[PutBack]) -> None:
         """Give back locked jobs in one statement."""

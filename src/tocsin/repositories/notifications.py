@@ -1,7 +1,6 @@
 """SQL of notifications, but for intake, listings (`notification_pages`) and bulk changes (`notification_bulk`)."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import cast
 from uuid import UUID
 
@@ -16,15 +15,6 @@ _TABLE = cast("Table", Notification.__table__)
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
 _BY_ID = select(*SHOWN).where(_TABLE.c.id == any_(_IDS))
 _WITH_JOBS = _BY_ID.add_columns(*JOB).outerjoin_from(_TABLE, JOB[0].table, JOB[0] == _TABLE.c.id)
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What a notification says, and to whom."""
-
-    user_id: UUID
-    title: str
-    text: str
 
 
 class NotificationRepository:
@@ -64,12 +54,6 @@ class NotificationRepository:
         statement = select(Notification.id, Notification.user_id).where(Notification.id == any_(_IDS))
         rows = await self._connection.execute(statement, {"ids": list(ids)})
         return {row.id: row.user_id for row in rows}
-
-    async def messages(self, ids: Collection[UUID]) -> dict[UUID, Message]:
-        """Return what an analyzer needs of those of ``ids`` that exist."""
-        statement = select(Notification.id, Notification.user_id, Notification.title, Notification.text)
-        rows = await self._connection.execute(statement.where(Notification.id == any_(_IDS)), {"ids": list(ids)})
-        return {row.id: Message(row.user_id, row.title, row.text) for row in rows}
 
     async def final_among(self, ids: Collection[UUID]) -> set[UUID]:
         """Return those of ``ids`` that nobody needs to wait for: final, deleted, or not there."""

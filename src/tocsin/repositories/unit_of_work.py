@@ -29,6 +29,7 @@ from tocsin.repositories.notification_bulk import NotificationBulkRepository
 from tocsin.repositories.notification_pages import NotificationPageRepository
 from tocsin.repositories.notification_search import NotificationSearchRepository
 from tocsin.repositories.notifications import NotificationRepository
+from tocsin.repositories.outcomes import OutcomeRepository
 from tocsin.repositories.search_backfill import SearchBackfillRepository
 from tocsin.repositories.search_pages import SearchPageRepository
 from tocsin.repositories.stream_reads import StreamReadRepository
@@ -79,6 +80,7 @@ class UnitOfWork:
         self.intake = IntakeRepository(handle)
         self.stream_reads = StreamReadRepository(handle)
         self.jobs = AnalysisJobRepository(handle)
+        self.outcomes = OutcomeRepository(handle)
         self.api_keys = ApiKeyRepository(handle)
 
     def after_commit(self, hook: Callable[[], None]) -> None:
@@ -142,6 +144,13 @@ class Database:
 
         return await _repeat(attempt)
 
+    async def at_once(self, work: Callable[[UnitOfWork], Awaitable[_Result]]) -> _Result:
+        """Run ``work``, one statement that commits itself, for changes that no reader is told of.
+
+        Where the connection breaks, it is run again even if it took effect.
+        """
+        return await self.read(work)
+
     async def snapshot(self, work: Callable[[UnitOfWork], Awaitable[_Result]]) -> _Result:
         """Run ``work``, whose statements all see one state, in a REPEATABLE READ transaction."""
 
@@ -152,7 +161,7 @@ class Database:
         return await _repeat(attempt)
 
     def _tell(self, uow: UnitOfWork) -> None:
-        if self._on_moved and (moved := uow.inboxes.moved | uow.intake.moved):
+        if self._on_moved and (moved := uow.inboxes.moved | uow.intake.moved | uow.outcomes.moved):
             uow.after_commit(partial(self._on_moved, moved))
 
     @asynccontextmanager

@@ -14,12 +14,11 @@ import structlog
 from tocsin.coalescer import Coalescer
 from tocsin.errors import AnalyzerError, Unavailable, UnstorableInput
 from tocsin.models.verdict import Verdict
-from tocsin.repositories.analysis_jobs import Lease
-from tocsin.repositories.notifications import Message
-from tocsin.repositories.unit_of_work import Database, UnitOfWork
+from tocsin.repositories.analysis_jobs import Claimed
+from tocsin.repositories.unit_of_work import Database
 from tocsin.services.circuit_breaker import CircuitBreaker
 from tocsin.services.leases import LeaseKeeper
-from tocsin.services.outcomes import Claimed, GivenUp, Judged, Outcome, Postponed, Started, apply_outcomes
+from tocsin.services.outcomes import GivenUp, Judged, Outcome, Postponed, Started, apply_outcomes
 from tocsin.services.ports import Analyzer, Clock, Doorbell
 from tocsin.services.retry_policy import RetryPolicy
 from tocsin.services.slots import Slots
@@ -131,13 +130,9 @@ class AnalysisService:
         return task
 
     async def _claim(self, ids: Sequence[UUID]) -> list[Claimed]:
-        async def work(uow: UnitOfWork) -> tuple[list[Lease], dict[UUID, Message]]:
-            leases = await uow.jobs.claim(ids, self._keeper.lease_time)
-            return leases, await uow.notifications.messages([lease.notification_id for lease in leases])
-
-        leases, messages = await self._database.transaction(work)
-        self._keeper.hold(leases)
-        return [Claimed(lease, messages[lease.notification_id]) for lease in leases]
+        claimed = await self._database.at_once(lambda uow: uow.jobs.claim(ids, self._keeper.lease_time))
+        self._keeper.hold(item.lease for item in claimed)
+        return claimed
 
     async def _judge(self, claimed: Claimed, era: int) -> None:
         lease, began = claimed.lease, time.monotonic()

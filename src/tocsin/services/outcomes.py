@@ -7,21 +7,11 @@ outcome was reached under: what a worker found out after its lease was given to 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tocsin.models.inbox import Inbox
-from tocsin.models.notification import Notification
 from tocsin.models.verdict import Verdict
-from tocsin.repositories.analysis_jobs import Lease, PutBack
-from tocsin.repositories.notifications import Message
+from tocsin.repositories.analysis_jobs import Claimed, PutBack
+from tocsin.repositories.outcomes import Held
 from tocsin.repositories.unit_of_work import UnitOfWork
 from tocsin.services.ports import Clock
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A lease together with what is to be judged."""
-
-    lease: Lease
-    message: Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,32 +56,30 @@ async def apply_outcomes(uow: UnitOfWork, outcomes: Sequence[Outcome], clock: Cl
     Two of them may be about one notification: a lease that was lost, for example by a deletion that was undone, and
     the one that took its place. There must be at most one for each lease.
     """
-    inboxes = await uow.inboxes.lock({outcome.claimed.message.user_id for outcome in outcomes})
-    held = await uow.jobs.lock_held(outcome.claimed.lease for outcome in outcomes)
+    leases = [outcome.claimed.lease for outcome in outcomes]
+    held = await uow.outcomes.lock(leases, {outcome.claimed.message.user_id for outcome in outcomes})
     alive = [outcome for outcome in outcomes if outcome.claimed.lease.id in held]
-    notifications = await uow.notifications.get_many({outcome.claimed.lease.notification_id for outcome in alive})
-    for outcome in alive:
-        notification = notifications[outcome.claimed.lease.notification_id]
-        _apply(inboxes[notification.user_id], notification, outcome, clock)
-    if finished := [o.claimed.lease.notification_id for o in alive if isinstance(o, Judged | GivenUp)]:
-        await uow.jobs.withdraw(finished)
+    if changed := [it for o in alive if _apply(it := held[o.claimed.lease.id], o, clock)]:
+        finished = [o.claimed.lease.notification_id for o in alive if isinstance(o, Judged | GivenUp)]
+        await uow.outcomes.write(changed, finished)
     if back := [_put_back(outcome) for outcome in alive if isinstance(outcome, Postponed)]:
         await uow.jobs.put_back(back)
-    return [outcome.claimed.lease.id in held for outcome in outcomes]
+    return [lease.id in held for lease in leases]
 
 
-def _apply(inbox: Inbox, notification: Notification, outcome: Outcome, clock: Clock) -> None:
+def _apply(held: Held, outcome: Outcome, clock: Clock) -> bool:
+    inbox, notification = held.inbox, held.notification
     tries = outcome.claimed.lease.tries
     match outcome:
         case Started():
-            inbox.change(notification, lambda: notification.begin_processing(tries))
+            return inbox.change(notification, lambda: notification.begin_processing(tries))
         case Judged(_, verdict):
-            inbox.change(notification, lambda: notification.complete(verdict, tries, clock()))
+            return inbox.change(notification, lambda: notification.complete(verdict, tries, clock()))
         case GivenUp(_, reason):
-            inbox.change(notification, lambda: notification.fail(reason, tries))
+            return inbox.change(notification, lambda: notification.fail(reason, tries))
         case Postponed():
             left = tries if outcome.counted else tries - 1
-            inbox.change(notification, lambda: notification.postpone(left))
+            return inbox.change(notification, lambda: notification.postpone(left))
 
 
 def _put_back(outcome: Postponed) -> PutBack:
