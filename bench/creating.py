@@ -10,7 +10,7 @@ from bench.comparison import Measured, Subject, compare
 from bench.lab import NO_LIMITS, Lab, fetch_number, until_ready
 from bench.load import build_request
 from bench.plan import Plan
-from bench.report import Bar, Row, cpu_bars, measured_row
+from bench.report import Bar, Row, measured_row, scaled_bars
 
 _USERS = 100
 _BATCH = 100
@@ -67,7 +67,7 @@ def _rows(how: str, measured: dict[str, Measured]) -> list[Row]:
     bars = []
     if how != "1 connection":
         bars = [
-            *cpu_bars(create.cpu_ms("api"), 0.85, bare.cpu_ms("api")),
+            *scaled_bars("API CPU", create.cpu_ms("api"), 0.85, bare.cpu_ms("api")),
             Bar("PostgreSQL CPU ms", create.cpu_ms("postgres"), 0.1),
         ]
     return [
@@ -80,7 +80,7 @@ def _rows(how: str, measured: dict[str, Measured]) -> list[Row]:
 def _more_rows(many: dict[str, Measured]) -> list[Row]:
     bare, commit, free = many["bare"], many["commit"], many["no limits"]
     bars = [
-        *cpu_bars(free.cpu_ms("api"), 0.6, bare.cpu_ms("api")),
+        *scaled_bars("API CPU", free.cpu_ms("api"), 0.6, bare.cpu_ms("api")),
         Bar("× the rate of one ORM commit", free.rate / commit.rate, 1.6, at_least=True),
     ]
     return [

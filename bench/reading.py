@@ -11,7 +11,7 @@ from bench.comparison import Subject, compare
 from bench.lab import NO_LIMITS, Lab, until_ready
 from bench.load import ask, build_request
 from bench.plan import FEW_ROWS, Plan
-from bench.report import Row, cpu_bars, measured_row
+from bench.report import Row, measured_row, scaled_bars
 from bench.rows import Block
 
 INBOXES = 10
@@ -56,7 +56,10 @@ async def measure(lab: Lab, plan: Plan) -> list[Row]:
     assert misses_after - misses >= measured["not cached"].operations, "what should not have come from the cache did"
     bare = measured["bare"]
     limits = {"cached": 0.6, "not cached": 1.4}
-    bars = {name: cpu_bars(measured[name].cpu_ms("api"), limit, bare.cpu_ms("api")) for name, limit in limits.items()}
+    bars = {
+        name: scaled_bars("API CPU", measured[name].cpu_ms("api"), limit, bare.cpu_ms("api"))
+        for name, limit in limits.items()
+    }
     return [
         measured_row("floor: bare endpoint", bare),
         measured_row(f"list of {LIMIT}, cached", measured["cached"], bare=bare, bars=bars["cached"]),

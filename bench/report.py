@@ -15,6 +15,9 @@ _NAME_WIDTH = 40
 _WIDTH = 9
 
 
+_LONG = 1_000
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """What something must cost (design, section 14)."""
@@ -31,16 +34,24 @@ class Bar:
 
     def __str__(self) -> str:
         sign = "≥" if self.at_least else "≤"
-        return f"{self.what} {self.measured:.3g} {sign} {self.limit:.3g} {'met' if self.met else 'MISSED'}"
+        verdict = "met" if self.met else "MISSED"
+        return f"{self.what} {_shorten(self.measured)} {sign} {_shorten(self.limit)} {verdict}"
+
+
+def _shorten(number: float) -> str:
+    return f"{number:_.0f}" if number >= _LONG else f"{number:.3g}"
 
 
 BARE_MS = 0.12
 """What a bare FastAPI endpoint took where the bars were set, in milliseconds of CPU."""
 
 
-def cpu_bars(measured: float, limit: float, bare: float) -> list[Bar]:
-    """Return the bar of a cost in milliseconds, and the same as a multiple of the ``bare`` endpoint's."""
-    return [Bar("API CPU ms", measured, limit), Bar("× the bare endpoint", measured / bare, limit / BARE_MS)]
+def scaled_bars(what: str, measured: float, limit: float, bare: float) -> list[Bar]:
+    """Return the bar of ``what`` takes so many milliseconds, and the same as a multiple of the ``bare`` endpoint's CPU.
+
+    The multiple is what can be compared between machines.
+    """
+    return [Bar(f"{what} ms", measured, limit), Bar(f"{what}, × bare", measured / bare, limit / BARE_MS)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ import time
 from pathlib import Path
 
 from bench import rows
+from bench.bare import measure_bare
 from bench.lab import Lab
 from bench.load import HOST, WrongAnswer, ask, build_request
 from bench.plan import Plan
 from bench.processes import Program, cpu_seconds
-from bench.report import Bar, Row
+from bench.report import Row, scaled_bars
 from tocsin.embedded.ports import find_free_port
 
 _WITHIN = 120.0
@@ -17,14 +18,19 @@ _POLL = 0.01
 _DRAFT = {"user_id": rows.user_id(0), "title": "First", "text": "The first one."}
 
 
-async def measure(lab: Lab, _: Plan) -> list[Row]:
+async def measure(lab: Lab, plan: Plan) -> list[Row]:
     """Start it on an empty folder, stop it, and start it again."""
     folder = lab.folder / "up"
+    bare = await measure_bare(lab, plan)
     first, first_cpu = await _start(lab, folder)
     second, second_cpu = await _start(lab, folder)
     return [
         Row("first start of `tocsin up`", note=f"{first:.1f} s, {first_cpu:.1f} s of CPU"),
-        Row("second start", bars=[Bar("s", second, 5)], note=f"{second_cpu:.1f} s of CPU, all processes together"),
+        Row(
+            "second start",
+            bars=scaled_bars("start", second * 1000, 5_000, bare),
+            note=f"{second_cpu:.1f} s of CPU, all processes together",
+        ),
     ]
 
 

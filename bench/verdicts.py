@@ -13,12 +13,13 @@ from redis.asyncio import Redis
 
 from bench import rows
 from bench.analysing import ai_port_of, make_ai_site
+from bench.bare import measure_bare
 from bench.comparison import Measured
 from bench.lab import Lab, Service, Site, fetch_number, until_ready
 from bench.load import HOST, Caller, ask, build_request, drive, open_caller
 from bench.plan import Plan
 from bench.processes import Program, cpu_seconds
-from bench.report import Bar, Row, measured_row
+from bench.report import Row, measured_row, scaled_bars
 from bench.sockets import Socket, build_handshake, open_crowd
 from tocsin.embedded.ports import find_free_port
 
@@ -55,6 +56,7 @@ class _Log:
 async def measure(lab: Lab, plan: Plan) -> list[Row]:
     """Create at a tenth of what all processes together can do, for readers who listen."""
     hops = await _measure_hops(lab.valkey.url)
+    bare = await measure_bare(lab, plan)
     metrics_port = find_free_port(HOST)
     site = await make_ai_site(lab, WORKER__METRICS_PORT=str(metrics_port))
     with lab.mock_ai(ai_port_of(site), _AI_SECONDS, _AI_SECONDS) as mock_ai, lab.api(site) as api:
@@ -69,7 +71,7 @@ async def measure(lab: Lab, plan: Plan) -> list[Row]:
             cpu = {name: cpu_seconds(pid) - before[name] for name, pid in processes.items()}
             calls = await _read_calls(metrics_port)
     called = (calls[0] - calls_before[0]) / (calls[1] - calls_before[1])
-    return _rows(log, hops, full, cpu, called)
+    return _rows(log, hops, bare, full, cpu, called)
 
 
 async def _measure_hops(url: str) -> Measured:
@@ -142,14 +144,17 @@ async def _read_calls(port: int) -> tuple[float, float]:
     return float(found["sum"]), float(found["count"])
 
 
-def _rows(log: _Log, hops: Measured, full: float, cpu: dict[str, float], call: float) -> list[Row]:
+def _rows(log: _Log, hops: Measured, bare: float, full: float, cpu: dict[str, float], call: float) -> list[Row]:
     count, seconds = len(log.created), len(log.created) / full * 10
     shown = Measured(count, seconds, log.after(log.shown))
     judged = Measured(count, seconds, log.after(log.judged, _AI_SECONDS), cpu)
-    bars = [Bar("p50 ms", judged.latency_ms(50), 15), Bar("p99 ms", judged.latency_ms(99), 100)]
+    bars = [
+        *scaled_bars("p50", judged.latency_ms(50), 15, bare),
+        *scaled_bars("p99", judged.latency_ms(99), 100, bare),
+    ]
     note = (
         f"a tenth of {full:.0f} a second at full load; {_AI_SECONDS * 1000:g} ms, which the AI takes, are taken off, "
-        f"and no more: by the worker's metrics a call took {call * 1000:.1f}"
+        f"and no more: by the worker's metrics a call took {call * 1000:.1f}; the bare endpoint takes {bare:.2g} of CPU"
     )
     return [
         measured_row("floor: Redis, publish to subscriber", hops),
