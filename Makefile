@@ -42,7 +42,7 @@ test-docker: .venv/.dev ## build the images and test all of compose.yaml, on the
 	$(BIN)/pytest -m docker -v $(or $(ARGS),tests/docker)
 
 .PHONY: check
-check: .venv/.dev ## format, lint, types, import contracts, house rules, documents, locks: what a machine can judge
+check: .venv/.dev ## format, lint, types, contracts, house rules, documents, locks, known vulnerabilities
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/ruff check $(CODE)
 	$(BIN)/mypy $(CODE)
@@ -56,6 +56,7 @@ check: .venv/.dev ## format, lint, types, import contracts, house rules, documen
 	$(DENO) check --quiet $(SCRIPTS)
 	$(BIN)/pytest -q tests/unit/test_house_rules.py tests/unit/test_script_rules.py tests/unit/test_settings.py tests/unit/test_documents.py
 	@$(MAKE) lock-check
+	@$(MAKE) audit ARGS=--if-reachable
 
 .PHONY: fix
 fix: .venv/.dev ## format, mend what the linter can mend, write .env.example and the tables of settings
