@@ -7,6 +7,8 @@
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/sh
+# Empty is unset: what is compiled is kept, whatever the environment says, else each start of a program does it again.
+export PYTHONDONTWRITEBYTECODE :=
 
 # Recursive on purpose: they are looked up only by the recipes that need them.
 PYTHON = $(or $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \

@@ -12,15 +12,12 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from tocsin.errors import StartFailed
-from tocsin.integrations.analyzers import open_analyzer
-from tocsin.integrations.celery_app import make_celery
-from tocsin.integrations.celery_doorbell import CeleryDoorbell, open_doorbell
 from tocsin.integrations.redis_change_feed import open_change_feed
 from tocsin.integrations.redis_client import GuardedRedis, open_redis
 from tocsin.integrations.redis_page_cache import RedisPageCache
 from tocsin.integrations.redis_rate_limiter import RedisRateLimiter
-from tocsin.repositories import schema
 from tocsin.repositories.engine import open_engine
+from tocsin.repositories.schema_revisions import is_behind
 from tocsin.repositories.unit_of_work import Database
 from tocsin.services.access import AccessService
 from tocsin.services.analysis import AnalysisService
@@ -109,9 +106,11 @@ async def open_database(
 def settle_memory() -> None:
     """Keep the garbage collector away from what was made at the start and lives as long as the process.
 
-    To be called once it is ready for work. Else hundreds of thousands of objects, most of them of libraries, are
-    searched again and again for garbage that is not among them, and small ones of calls make it search all the time.
+    To be called once it is ready for work; a start may do without the collector until then. Else hundreds of thousands
+    of objects, most of them of libraries, are searched again and again for garbage that is not among them, and small
+    ones of calls make it search all the time.
     """
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(_NEW_OBJECTS, 10, 10)
@@ -119,6 +118,9 @@ def settle_memory() -> None:
 
 async def migrate_database(settings: Settings) -> None:
     """Bring the schema up to date."""
+    # Alembic takes a while to import; those that find the schema as it should be need not wait for it.
+    from tocsin.repositories import schema
+
     url = settings.database.url.get_secret_value()
     async with open_engine(
         url, application="tocsin-migrate", statement_timeout=_MIGRATION_SECONDS, lock_timeout=_MIGRATION_LOCK_SECONDS
@@ -126,18 +128,21 @@ async def migrate_database(settings: Settings) -> None:
         await schema.upgrade(engine)
 
 
-async def require_schema(settings: Settings) -> None:
-    """Look before a start whether the database has the tables of this version.
+async def require_schema(settings: Settings, *, migrate: bool = False) -> None:
+    """Look before a start whether the database has the tables of this version; ``migrate`` makes those that it lacks.
 
     Raises:
         StartFailed: it has not.
-        DatabaseUnavailable: it cannot be reached.
+        DatabaseUnavailable: it cannot be reached, or others keep a table locked that is to be changed.
     """
     options = settings.database
     url = options.url.get_secret_value()
     async with open_engine(url, application="tocsin-start", connect_timeout=options.connect_timeout) as engine:
-        if await schema.is_behind(engine):
-            raise StartFailed("The database has not the tables of this version. Run `tocsin migrate` first.")
+        behind = await is_behind(engine)
+    if behind and not migrate:
+        raise StartFailed("The database has not the tables of this version. Run `tocsin migrate` first.")
+    if behind:
+        await migrate_database(settings)
 
 
 async def begin_epoch(settings: Settings) -> UUID:
@@ -213,6 +218,9 @@ async def open_worker_resources(
             delay_max=settings.ai.retry_delay_max,
         )
         if analyzer is None:
+            # The HTTP client takes a while to import, and the API asks no AI.
+            from tocsin.integrations.analyzers import open_analyzer
+
             analyzer = await stack.enter_async_context(open_analyzer(settings.ai))
         patient = PatientAnalyzer(analyzer, policy, may_repeat=lambda: breaker.state is BreakerState.CLOSED)
         options = settings.worker
@@ -231,7 +239,11 @@ async def open_worker_resources(
 
 
 @asynccontextmanager
-async def _open_doorbell(settings: RedisSettings) -> AsyncIterator[CeleryDoorbell]:
+async def _open_doorbell(settings: RedisSettings) -> AsyncIterator[Doorbell]:
+    # Celery takes a while to import; commands that only look into the database need not wait for it.
+    from tocsin.integrations.celery_app import make_celery
+    from tocsin.integrations.celery_doorbell import open_doorbell
+
     url = settings.broker_url.get_secret_value()
     timeouts = {"connect_timeout": settings.connect_timeout, "read_timeout": settings.read_timeout}
     async with (

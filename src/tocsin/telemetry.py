@@ -139,6 +139,15 @@ class _Theirs(logging.StreamHandler[TextIO]):
         super().emit(record)
 
 
+_NOISY: Final = (
+    "uvicorn.access",
+    "uvicorn.error",
+    "celery.worker.strategy",
+    "celery.app.trace",
+    "alembic.runtime.plugins",
+)
+
+
 def configure_logging(log_format: LogFormat, level: str) -> None:
     """Send all logs, those of libraries too, to standard error: JSON lines, or coloured text on a terminal.
 
@@ -174,7 +183,7 @@ def configure_logging(log_format: LogFormat, level: str) -> None:
     root.setLevel(level.upper())
     # Their own lines say nothing that ours do not; the errors of both stay.
     ours = "tocsin.repositories.engine"  # through which SQLAlchemy tells of a pool that is a class of ours
-    for noisy in ("uvicorn.access", "uvicorn.error", "celery.worker.strategy", "celery.app.trace", ours):
+    for noisy in (*_NOISY, ours):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
 
 

@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from uuid import uuid4
 
@@ -248,11 +247,3 @@ def test_a_key_is_shown_by_no_help() -> None:
     assert done.exit_code == 0
     assert "TOCSIN_KEY" in done.stdout
     assert "tcs_secret" not in done.stdout
-
-
-def test_commands_start_without_what_only_others_need() -> None:
-    heavy = "{'aiohttp', 'pydantic', 'rich', 'fastapi', 'sqlalchemy', 'celery'}"
-    program = f"import sys, tocsin.cli; print({heavy} & set(sys.modules))"
-    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=20, check=True)
-
-    assert loaded.stdout == "set()\n"

@@ -108,16 +108,3 @@ def test_what_does_not_fit_is_one_clear_line(options: list[str], environment: di
 
     assert refused.returncode == 2
     assert refused.stderr == f"tocsin mock-ai: {words}\n"
-
-
-def test_the_command_line_does_not_import_a_web_server() -> None:
-    heavy = "{'aiohttp', 'fastapi', 'uvicorn', 'pydantic', 'sqlalchemy', 'celery'}"
-    loaded = subprocess.run(
-        [sys.executable, "-c", f"import sys, tocsin.cli; print({heavy} & set(sys.modules))"],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=True,
-    )
-
-    assert loaded.stdout == "set()\n"

@@ -163,8 +163,8 @@ def test_a_second_interrupt_hurries(start: Start) -> None:
 
 
 def test_it_can_be_stopped_while_it_starts(start: Start) -> None:
-    up = start(STANDIN_HANG="migrate")
-    until_blocking(lambda: "migrate hangs" in up.output)
+    up = start(STANDIN_HANG="keys")
+    until_blocking(lambda: "keys hangs" in up.output)
     children = up.descendants()
 
     up.process.send_signal(signal.SIGINT)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.house.migrations import revisions, sql_of
+from tocsin.repositories.schema_revisions import known_revisions
 
 # What of squawk's advice is not for us.
 EXCLUDED = {
@@ -24,6 +25,10 @@ def complaints(sql: str) -> str:
     done = subprocess.run(squawk, input=sql, text=True, capture_output=True, check=False, timeout=30)
     assert done.returncode in (0, 1), done.stderr
     return done.stdout
+
+
+def test_the_names_of_the_files_tell_the_revisions_in_their_order() -> None:
+    assert known_revisions() == revisions()
 
 
 @pytest.mark.parametrize("revision", revisions())

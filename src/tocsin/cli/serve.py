@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 from typing import Annotated
 
 import typer
@@ -14,8 +15,13 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=0, max=65_535, help="Port; 0 takes a free one.  [TOCSIN_API__PORT]")
     ] = None,
+    *,
+    migrate: Annotated[
+        bool, typer.Option("--migrate", help="Bring the database schema up to date first, where it is not.")
+    ] = False,
 ) -> None:
     """Serve the HTTP API; run as many as you like behind a proxy."""
+    gc.disable()  # it would look at what is imported again and again; `settle_memory` ends that
     # FastAPI and SQLAlchemy take a while to import; other commands need not wait for them.
     from tocsin.bootstrap import require_schema
     from tocsin.controllers.server import run_server
@@ -24,6 +30,7 @@ def serve(
 
     settings = load_settings(Settings)
     configure_logging(settings.log.format, settings.log.level)
-    with contextlib.suppress(DatabaseUnavailable):  # that may come later
-        asyncio.run(require_schema(settings))
+    # It may come later, but not to somebody who wants it changed first.
+    with contextlib.nullcontext() if migrate else contextlib.suppress(DatabaseUnavailable):
+        asyncio.run(require_schema(settings, migrate=migrate))
     run_server(settings, host or settings.api.host, settings.api.port if port is None else port)

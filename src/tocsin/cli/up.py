@@ -10,8 +10,8 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -27,10 +27,11 @@ from tocsin.embedded.postgres import EmbeddedPostgres
 from tocsin.embedded.valkey import EmbeddedValkey
 from tocsin.errors import ConfigurationError, StartFailed
 
-_MIGRATE, _KEYS = "migrate", "keys"
-_NAMES = (ANNOUNCER, stack.API, stack.WORKER, stack.MOCK_AI, stack.POSTGRES, stack.VALKEY, _MIGRATE, _KEYS)
+_KEYS = "keys"
+_NAMES = (ANNOUNCER, stack.API, stack.WORKER, stack.MOCK_AI, stack.POSTGRES, stack.VALKEY, _KEYS)
 _PORT_GRACE = 1.0
 _LINK_TTL = 86_400
+_MIGRATION_SECONDS = 3_600
 
 _READY = """
   Tocsin is up.
@@ -160,16 +161,12 @@ class _Up:
     async def _start(self) -> None:
         for name in self._ignored:
             self._console.say(ANNOUNCER, f"{name} is not used: what runs here has a database and a queue of its own")
-        first = [stack.server_part(self._postgres), stack.server_part(self._valkey)]
-        if (port := self._addresses.mock_ai_port) is not None:
-            first.append(self._part(stack.MOCK_AI, "mock-ai", host="127.0.0.1", port=port, path="/healthz"))
-        await self._supervisor.start(*first)
-        await self._supervisor.run(self._part(_MIGRATE, "migrate"))
+        await self._supervisor.start(stack.server_part(self._postgres), stack.server_part(self._valkey))
+        # Next what callers wait for. The worker comes after it, since it needs the tables that the API makes, and
+        # the AI; it takes as long to start as the API, of which nobody should have to wait for that as well.
+        await self._supervisor.start(self._api_part(), *self._mock_ai_parts())
+        await self._supervisor.start(self._part(stack.WORKER, "worker"))
         self._service_key = await self._keep_service_key()
-        host, port = self._addresses.local_host, self._addresses.port
-        await self._supervisor.start(
-            self._part(stack.API, "serve", host=host, port=port, path="/readyz"), self._part(stack.WORKER, "worker")
-        )
         self._inbox_url = await self._make_inbox_url()
         self._is_ready = True
         self._write_status()
@@ -205,14 +202,18 @@ class _Up:
             raise StartFailed(f"the API made no token for the demo inbox ({error!r})") from error
         return f"{self._addresses.url}/#token={token}"
 
-    def _part(self, name: str, *arguments: str, host: str = "", port: int | None = None, path: str = "") -> Part:
-        return stack.program_part(
-            name,
-            *arguments,
-            environment=self._environment,
-            program=self._program,
-            ready=stack.answers(host, port, path) if port is not None else None,
-        )
+    def _api_part(self) -> Part:
+        ready = stack.answers(self._addresses.local_host, self._addresses.port, "/readyz")
+        part = self._part(stack.API, "serve", "--migrate", ready=ready)
+        return replace(part, ready_within=_MIGRATION_SECONDS)
+
+    def _mock_ai_parts(self) -> list[Part]:
+        if (port := self._addresses.mock_ai_port) is None:
+            return []
+        return [self._part(stack.MOCK_AI, "mock-ai", ready=stack.answers("127.0.0.1", port, "/healthz"))]
+
+    def _part(self, name: str, *arguments: str, ready: Callable[[int], bool] | None = None) -> Part:
+        return stack.program_part(name, *arguments, environment=self._environment, program=self._program, ready=ready)
 
     def _on_signal(self) -> None:
         if self._stop.is_set():

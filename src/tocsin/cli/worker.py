@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import sys
 
 from tocsin.errors import DatabaseUnavailable
@@ -9,6 +10,7 @@ from tocsin.errors import DatabaseUnavailable
 
 def worker() -> None:
     """Analyse notifications until stopped; run as many as you like."""
+    gc.disable()  # it would look at what is imported again and again; `settle_memory` ends that
     # Celery and the AI clients take a while to import; other commands need not wait for them.
     from tocsin.bootstrap import require_schema
     from tocsin.settings import Settings, load_settings

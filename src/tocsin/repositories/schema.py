@@ -5,23 +5,20 @@ that table wait behind it; so it waits briefly (``lock_timeout`` of the engine),
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Final
 
 import structlog
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tocsin.errors import DatabaseUnavailable
-from tocsin.repositories.unit_of_work import is_unreachable
+from tocsin.repositories.schema_revisions import MIGRATIONS, telling_unreachable
 
-_MIGRATIONS = Path(__file__).parent.parent / "migrations"
 _MIGRATION_LOCK = 0x70C52
 _LOCK_NOT_AVAILABLE: Final = "55P03"
 _ATTEMPTS: Final = 30
@@ -32,7 +29,7 @@ _log = structlog.get_logger(__name__)
 def config(connection: Connection | None = None) -> Config:
     """Return what Alembic's commands take; without a connection they can only write SQL."""
     made = Config()
-    made.set_main_option("script_location", str(_MIGRATIONS))
+    made.set_main_option("script_location", str(MIGRATIONS))
     if connection is not None:
         made.attributes["connection"] = connection
     return made
@@ -45,39 +42,8 @@ async def upgrade(engine: AsyncEngine, revision: str = "head", *, pause: float =
         DatabaseUnavailable: it cannot be reached, or others kept a table locked through all attempts, ``pause``
             seconds apart.
     """
-    with _telling_unreachable():
+    with telling_unreachable():
         await _upgrade(engine, revision, pause)
-
-
-async def is_behind(engine: AsyncEngine) -> bool:
-    """Whether the schema lacks a revision of this version; those of a later version do no harm.
-
-    Raises:
-        DatabaseUnavailable: it cannot be reached.
-    """
-    script = ScriptDirectory.from_config(config())
-    known = {revision.revision for revision in script.walk_revisions()}
-    with _telling_unreachable():
-        reached = await _reached(engine)
-    return reached <= known - {script.get_current_head()}
-
-
-async def _reached(engine: AsyncEngine) -> set[str]:
-    # Alembic can tell, too, but not without saying in the log how it does.
-    async with engine.connect() as connection:
-        if (await connection.execute(text("SELECT to_regclass('alembic_version')"))).scalar_one() is None:
-            return set()
-        return set((await connection.execute(text("SELECT version_num FROM alembic_version"))).scalars())
-
-
-@contextmanager
-def _telling_unreachable() -> Iterator[None]:
-    try:
-        yield
-    except (DBAPIError, OSError) as error:
-        if is_unreachable(error):
-            raise DatabaseUnavailable from error
-        raise
 
 
 async def _upgrade(engine: AsyncEngine, revision: str, pause: float) -> None:
