@@ -46,6 +46,8 @@ async def test_a_backlog_survives_the_death_of_redis(up: Up, http: httpx2.AsyncC
     await api.all_completed(user, 2 * BACKLOG)
     await up.is_well(http)
     assert (await api.get(f"/notifications/{(await api.create(user))['id']}/status", wait=30))["tries"] == 1
+    assert "Connection to broker lost" in up.output
+    assert "Warning: " not in up.output, "what libraries tell their programmers is nothing for operators"
 
 
 async def test_what_is_no_message_is_passed_over(up: Up, http: httpx2.AsyncClient) -> None:

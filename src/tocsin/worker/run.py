@@ -11,7 +11,7 @@ from typing import Any, Final
 import structlog
 from celery import Celery, signals
 from celery.apps.worker import install_worker_term_handler
-from celery.exceptions import SecurityWarning
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from prometheus_client import start_http_server
 
 from tocsin import tracing
@@ -74,6 +74,8 @@ def _work(celery: Celery, settings: Settings, runtime: WorkerRuntime) -> int:
             task_events=False,
             quiet=True,
         )
+        # It asked to see them. One comes whenever Redis is lost, of the default of an option that we have chosen.
+        warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
         settle_memory()
         _log.info("worker_started", concurrency=settings.ai.concurrency, analyzer=settings.ai.provider)
         worker.start()
