@@ -145,3 +145,15 @@ def test_what_only_a_class_can_name_gets_short_names() -> None:
 
     compared = 'return#a in other&&this.#b===other.#b&&"#count"&&"#fff";'
     assert text == f"export class A{{#a=0;get#b(){{return 2*this.#a;}}is(other){{{compared}}}}}"
+
+
+def test_constants_get_short_names_and_what_only_looks_like_one_keeps_its_own() -> None:
+    module = """
+        export const PAGE = 50;
+        const FIRST_PAGE = PAGE;
+        ask("PAGE", "A PAGE.", `${PAGE}`, this.PAGE, { "PAGE": FIRST_PAGE }, GET, PAGES);
+    """.replace("\n        ", "\n")
+
+    text = joined("a.js", {"a.js": module}.__getitem__)
+
+    assert text == 'const $a=50;const $b=$a;ask("PAGE","A PAGE.",`${$a}`,this.PAGE,{"PAGE":$b},GET,PAGES);'

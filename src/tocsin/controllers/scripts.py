@@ -16,16 +16,18 @@ import rjsmin
 IMPORT: Final = re.compile(r'^import \{[\w\s,]+\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
 EXPORT: Final = re.compile(r"^export (?=(?:async function|class|const|function) )", re.MULTILINE)
 _CSS: Final = re.compile(r"replaceSync\(`[^`]+`\)")
-_CSS_SPACE: Final = re.compile(r";?\s*(?=\})|\s*\n\s*|(?<=[{:;,]) | (?=\{)")
+_CSS_SPACE: Final = re.compile(r";?\s*(?=\})|\s*\n\s*|(?<=[{:;,>]) | (?=[{>])")
 _PRIVATE: Final = re.compile(r"""(?<!["'`])#[a-zA-Z]\w*""")
 _OWN: Final = re.compile(rf"(?<=\bthis\.){_PRIVATE.pattern}")
+CONSTANT: Final = re.compile(r"^(?:/\*\*.*\*/ )?(?:export )?const ([A-Z][A-Z\d_]+) =", re.MULTILINE)
+_CAPITALS: Final = re.compile(r'(?<![\w$.])[A-Z][A-Z\d_]+(?!\w)|"[^"\n]*"')
 
 
 def joined(entry: str, read: Callable[[str], str]) -> str:
     """Return ``entry`` with all modules that it needs before it; ``read`` gives the text of a module by its name."""
     parts: dict[str, str] = {}
     _visit(entry, read, parts)
-    text = str(rjsmin.jsmin(_CSS.sub(_tightened, "\n".join(parts.values()))))
+    text = str(rjsmin.jsmin(_CSS.sub(_tightened, _abbreviated("\n".join(parts.values())))))
     # A line break that rjsmin leaves might end a statement; the formatter ends them all with a semicolon.
     return text.replace("}\n", "}")
 
@@ -44,6 +46,12 @@ def _shortened(module: str) -> str:
     used = Counter(_OWN.findall(module)).most_common(len(ascii_letters))
     short = {name: f"#{letter}" for (name, _), letter in zip(used, ascii_letters, strict=False)}
     return _PRIVATE.sub(lambda found: short.get(found[0], found[0]), module)
+
+
+def _abbreviated(text: str) -> str:
+    """Give the constants, whose names in capitals are nothing but that, one letter each, after a ``$`` as none has."""
+    known = {name: f"${letter}" for name, letter in zip(CONSTANT.findall(text), ascii_letters, strict=False)}
+    return _CAPITALS.sub(lambda found: known.get(found[0], found[0]), text)
 
 
 def _tightened(css: re.Match[str]) -> str:
