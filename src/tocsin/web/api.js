@@ -36,12 +36,12 @@ function unreachable(error) {
   throw error instanceof ApiError ? error : new ApiError("unreachable", String(error));
 }
 
-/** @param {string | null} token @returns {string} whose inbox an inbox token (a JWT) opens; only the service verifies it */
-export function userOf(token) {
+/** @param {string | null} token an inbox token (a JWT) @returns {{sub?: string, exp?: number}} what it says of itself; only the service verifies it */
+export function claimsOf(token) {
   try {
-    return JSON.parse(atob(String(token).split(".")[1].replace(/-/g, "+").replace(/_/g, "/"))).sub;
+    return Object(JSON.parse(atob(String(token).split(".")[1].replace(/-/g, "+").replace(/_/g, "/"))));
   } catch {
-    return "";
+    return {};
   }
 }
 

@@ -14,6 +14,10 @@ export const PAGE_STRINGS = {
     "The access to this inbox is over. Sign in again, or follow a new link.",
     "Доступ к этим входящим закончился. Войдите снова или откройте новую ссылку.",
   ],
+  damaged: [
+    "This link opens no inbox: it is damaged, or not valid any more. Sign in, or ask for a new one.",
+    "Эта ссылка не открывает входящие: она повреждена или больше не действует. Войдите или запросите новую.",
+  ],
   unknown: [
     "The service does not know this key or token, or its time is over.",
     "Сервис не знает этого ключа или токена, или его срок истёк.",

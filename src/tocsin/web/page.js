@@ -1,4 +1,4 @@
-import { Api, ApiError, Credential, userOf } from "./api.js";
+import { Api, ApiError, claimsOf, Credential, serviceTime } from "./api.js";
 import { fill, h } from "./dom.js";
 import { chooseInbox, pressed, signIn } from "./page-forms.js";
 import { PAGE_STRINGS } from "./page-strings.js";
@@ -48,7 +48,7 @@ async function enter(credential) {
     serviceKey = credential;
     return showInboxes();
   }
-  const user = userOf(credential);
+  const user = claimsOf(credential).sub;
   if (!user) throw new ApiError("signed_out", "");
   await apiOf(credential).call("GET", `inboxes/${user}`);
   sessionStorage.setItem(STORED, credential);
@@ -94,14 +94,17 @@ function follow() {
   if (location.hash) history.replaceState(null, "", location.pathname + location.search);
   if (!token) return false;
   serviceKey = null;
-  enter(token).catch((error) => showSignIn(error.code === "signed_out" ? "over" : "unreachable"));
+  enter(token).catch((error) => showSignIn(error.code === "signed_out" ? refusal(token) : "unreachable"));
   return true;
 }
+
+/** @param {string} token that the service refused @returns {string} a key of why */
+const refusal = (token) => Number(claimsOf(token).exp) * 1_000 < serviceTime() ? "over" : "damaged";
 
 document.documentElement.lang = words.lang;
 addEventListener("hashchange", follow);
 if (!follow()) {
   const kept = sessionStorage.getItem(STORED);
-  if (kept) showInbox(userOf(kept));
+  if (kept) showInbox(claimsOf(kept).sub ?? "");
   else showSignIn();
 }

@@ -1,4 +1,4 @@
-import { userOf } from "./api.js";
+import { claimsOf } from "./api.js";
 
 /**
  * What is known of an inbox: what the service said, and on top of it what the reader just did.
@@ -79,7 +79,7 @@ export class Store {
 
   /** Learn position and counts, before anything is listed. */
   async open() {
-    this.user ||= userOf(await this.api.credential.token());
+    this.user ||= claimsOf(await this.api.credential.token()).sub ?? "";
     const inbox = await this.api.call("GET", `inboxes/${this.user}`);
     this.position = inbox.position;
     this.#unread = inbox.unread;

@@ -2,7 +2,7 @@
 import { sheet } from "./styles.js";
 import { Session } from "./session.js";
 import { Address } from "./address.js";
-import { Api, ApiError, Credential, userOf } from "./api.js";
+import { Api, ApiError, claimsOf, Credential } from "./api.js";
 import { Words } from "./words.js";
 
 /**
@@ -52,7 +52,7 @@ export class TocsinInbox extends HTMLElement {
   /** @param {string} name @param {string | null} before @param {string | null} now */
   attributeChangedCallback(name, before, now) {
     // Another token of the same user is taken when it is needed.
-    const same = name === "token" && this.#session?.line !== "stopped" && userOf(before) === userOf(now);
+    const same = name === "token" && this.#session?.line !== "stopped" && claimsOf(before).sub === claimsOf(now).sub;
     if (!same) this.#restart();
   }
 

@@ -1,5 +1,8 @@
 """Ways in and out: a link, a token, a service key."""
 
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+
 import httpx2
 import pytest
 from playwright.async_api import Request, expect
@@ -120,6 +123,24 @@ async def test_access_that_is_over_leads_back_to_the_form(reader: Reader, inbox:
     await expect(reader.rows).to_have_count(0)
     await expect(reader.page).to_have_title("Tocsin")
     assert await reader.page.evaluate(STORED) == "[{},{}]"
+
+
+async def test_a_link_that_is_no_good_says_which_way_and_offers_the_form(reader: Reader, inbox: Inbox) -> None:
+    alert = reader.page.get_by_role("alert")
+    await reader.page.goto(f"{reader.url}/#token=garbage")
+    await expect(alert).to_contain_text("This link opens no inbox: it is damaged")
+    await expect(reader.page.get_by_label("Service key or inbox token")).to_be_focused()
+    assert reader.address == ""
+
+    # Cut off on its way, as mail programs do.
+    await reader.page.goto(f"{reader.url}/#token={(await inbox.token())[:-9]}")
+    await expect(alert).to_contain_text("This link opens no inbox: it is damaged")
+
+    head, claims, signature = (await inbox.token()).split(".")
+    over = json.loads(urlsafe_b64decode(f"{claims}==")) | {"exp": 1_700_000_000}
+    claims = urlsafe_b64encode(json.dumps(over).encode()).decode().rstrip("=")
+    await reader.page.goto(f"{reader.url}/#token={head}.{claims}.{signature}")
+    await expect(alert).to_contain_text("The access to this inbox is over")
 
 
 async def test_tocsin_up_prints_a_link_that_opens_the_demo_inbox(
