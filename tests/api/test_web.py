@@ -117,7 +117,7 @@ def test_a_module_is_joined_once_after_what_it_needs() -> None:
 
     text = joined("a.js", modules.__getitem__)
 
-    assert text.split() == ["const", "c=1;const", "b=c+1;const", "a=b+c;"]
+    assert text.split() == ["let", "c=1;let", "b=c+1;let", "a=b+c;"]
 
 
 def test_every_module_is_part_of_what_is_served() -> None:
@@ -147,13 +147,23 @@ def test_what_only_a_class_can_name_gets_short_names() -> None:
     assert text == f"export class A{{#a=0;get#b(){{return 2*this.#a;}}is(other){{{compared}}}}}"
 
 
-def test_constants_get_short_names_and_what_only_looks_like_one_keeps_its_own() -> None:
+def test_constants_and_classes_get_short_names_and_what_only_looks_like_one_keeps_its_own() -> None:
     module = """
         export const PAGE = 50;
         const FIRST_PAGE = PAGE;
-        ask("PAGE", "A PAGE.", `${PAGE}`, this.PAGE, { "PAGE": FIRST_PAGE }, GET, PAGES);
+        class Page extends Error {}
+        ask("PAGE", "A PAGE.", `${PAGE}`, this.PAGE, { "PAGE": FIRST_PAGE }, GET, PAGES, new Page());
     """.replace("\n        ", "\n")
 
     text = joined("a.js", {"a.js": module}.__getitem__)
 
-    assert text == 'const $a=50;const $b=$a;ask("PAGE","A PAGE.",`${$a}`,this.PAGE,{"PAGE":$b},GET,PAGES);'
+    assert text == (
+        "let $a=50;let $b=$a;class $c extends Error{}"
+        'ask("PAGE","A PAGE.",`${$a}`,this.PAGE,{"PAGE":$b},GET,PAGES,new $c());'
+    )
+
+
+def test_what_only_ends_a_line_is_left_out() -> None:
+    module = "const a = [\n  1,\n  f(\n    2,\n  ),\n];\nfunction f() {\n  return /[.,]/;\n}\nconst b = `;\n`;\n"
+
+    assert joined("a.js", {"a.js": module}.__getitem__) == "let a=[1,f(2)];function f(){return/[.,]/}let b=`;\n`;"

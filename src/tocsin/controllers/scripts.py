@@ -8,26 +8,30 @@ the folder, and imports and exports have one form.
 import re
 from collections import Counter
 from collections.abc import Callable
-from string import ascii_letters
+from string import ascii_letters, digits
 from typing import Final
 
 import rjsmin
 
 IMPORT: Final = re.compile(r'^import \{[\w\s,]+\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
 EXPORT: Final = re.compile(r"^export (?=(?:async function|class|const|function) )", re.MULTILINE)
+# Where a line ends, and the next one closes what it stands in, needs no sign; and what does not change may be variable.
+_LAST: Final = re.compile(r"[,;](?=\n\s*[)\]}])")
+_CONST: Final = re.compile(r"^(\s*)const ", re.MULTILINE)
 _CSS: Final = re.compile(r"replaceSync\(`[^`]+`\)")
 _CSS_SPACE: Final = re.compile(r";?\s*(?=\})|\s*\n\s*|(?<=[{:;,>]) | (?=[{>])")
 _PRIVATE: Final = re.compile(r"""(?<!["'`])#[a-zA-Z]\w*""")
 _OWN: Final = re.compile(rf"(?<=\bthis\.){_PRIVATE.pattern}")
-CONSTANT: Final = re.compile(r"^(?:/\*\*.*\*/ )?(?:export )?const ([A-Z][A-Z\d_]+) =", re.MULTILINE)
-_CAPITALS: Final = re.compile(r'(?<![\w$.])[A-Z][A-Z\d_]+(?!\w)|"[^"\n]*"')
+_CAPITAL: Final = re.compile(r"^(?:/\*\*.*\*/ )?(?:export )?(?:class|const) ([A-Z]\w+)", re.MULTILINE)
+_NAMES: Final = re.compile(r'(?<![\w$.])[A-Z]\w+|"[^"\n]*"')
 
 
 def joined(entry: str, read: Callable[[str], str]) -> str:
     """Return ``entry`` with all modules that it needs before it; ``read`` gives the text of a module by its name."""
     parts: dict[str, str] = {}
     _visit(entry, read, parts)
-    text = str(rjsmin.jsmin(_CSS.sub(_tightened, _abbreviated("\n".join(parts.values())))))
+    text = _CONST.sub(r"\1let ", _LAST.sub("", _abbreviated("\n".join(parts.values()))))
+    text = str(rjsmin.jsmin(_CSS.sub(_tightened, text)))
     # A line break that rjsmin leaves might end a statement; the formatter ends them all with a semicolon.
     return text.replace("}\n", "}")
 
@@ -49,9 +53,9 @@ def _shortened(module: str) -> str:
 
 
 def _abbreviated(text: str) -> str:
-    """Give the constants, whose names in capitals are nothing but that, one letter each, after a ``$`` as none has."""
-    known = {name: f"${letter}" for name, letter in zip(CONSTANT.findall(text), ascii_letters, strict=False)}
-    return _CAPITALS.sub(lambda found: known.get(found[0], found[0]), text)
+    """Give classes and constants, whose names alone begin with a capital, one sign each after a ``$``, as none has."""
+    known = {name: f"${sign}" for name, sign in zip(_CAPITAL.findall(text), ascii_letters + digits, strict=False)}
+    return _NAMES.sub(lambda found: known.get(found[0], found[0]), text)
 
 
 def _tightened(css: re.Match[str]) -> str:

@@ -27,7 +27,7 @@ export class ApiError extends Error {
     this.code = code;
     this.status = status;
     /** Whether the same call may succeed later. */
-    this.passes = code !== "signed_out" && (status < 400 || status === 429 || status >= 500) && status < 1_000;
+    this.passes = status < 400 || status === 429 || (status >= 500 && status < 1_000);
   }
 }
 
@@ -68,7 +68,7 @@ export class Credential {
   async #ask(renew) {
     const given = await Promise.resolve().then(() => this.getToken(renew)).catch(unreachable);
     const grant = typeof given === "string" ? { token: given } : given;
-    if (!grant?.token) throw new ApiError("signed_out", "");
+    if (!grant?.token) throw new ApiError("signed_out", "", 401);
     const expires = Date.parse(grant.expires_at ?? "");
     // A clock that is wrong here makes new tokens look old; then only the service can tell.
     this.#expires = expires - Date.now() > MARGIN ? expires : Infinity;

@@ -5,27 +5,27 @@
 
 const BODY_LENGTH = 200;
 
+/** @returns {Storage | null} what outlives the page, if the browser lets us have it */
+function storage() {
+  try {
+    return globalThis.localStorage;
+  } catch {
+    return null;
+  }
+}
+
 /** A choice of the reader, kept if the browser lets us. */
 export class Choice {
   /** @param {string} name @param {boolean} on what holds until he chooses */
   constructor(name, on) {
     this.name = `tocsin-${name}`;
-    try {
-      this.on = (localStorage.getItem(this.name) ?? String(on)) === "true";
-    } catch {
-      // Then it holds until the page is left.
-      this.on = on;
-    }
+    this.on = (storage()?.getItem(this.name) ?? String(on)) === "true";
   }
 
   /** @param {boolean} on */
   set(on) {
     this.on = on;
-    try {
-      localStorage.setItem(this.name, String(on));
-    } catch {
-      // As above.
-    }
+    storage()?.setItem(this.name, String(on));
   }
 }
 

@@ -49,7 +49,7 @@ async function enter(credential) {
     return showInboxes();
   }
   const user = claimsOf(credential).sub;
-  if (!user) throw new ApiError("signed_out", "");
+  if (!user) throw new ApiError("signed_out", "", 401);
   await apiOf(credential).call("GET", `inboxes/${user}`);
   sessionStorage.setItem(STORED, credential);
   showInbox(user);

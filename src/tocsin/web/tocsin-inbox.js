@@ -108,4 +108,4 @@ async function fetchToken(url) {
   return response.json();
 }
 
-if (!customElements.get("tocsin-inbox")) customElements.define("tocsin-inbox", TocsinInbox);
+customElements.get("tocsin-inbox") ?? customElements.define("tocsin-inbox", TocsinInbox);

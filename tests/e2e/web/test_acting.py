@@ -51,7 +51,7 @@ async def test_what_the_service_refuses_is_taken_back_and_said(reader: Reader, i
     await reader.page.route(re.compile(r"/notifications/[^/]+(/read)?$"), refuse)
 
     await reader.row("One").click()
-    await expect(reader.toast).to_contain_text("Mark read: that did not work, and was taken back.")
+    await expect(reader.toast).to_contain_text("Mark read: that did not work.")
     await expect(reader.toast).to_contain_text("It cannot be done right now.")
     await expect(reader.row("One")).to_have_class(UNREAD)
     await expect(reader.page).to_have_title("(2) Tocsin")
