@@ -1,4 +1,5 @@
-import { button, fill, h, highlighted, icon, safeLink } from "./dom.js";
+import { button, fill, h, icon, safeLink } from "./dom.js";
+import { highlighted } from "./marks.js";
 import { kindOf, since, verdict } from "./verdict.js";
 
 /**
@@ -21,7 +22,7 @@ export class DetailView {
     const one = opened && store.get(opened);
     const gone = opened && (opened === missing || store.lacks(opened));
     const hint = opened ? "loading" : rows.ids.length ? "choose" : "";
-    const stamp = JSON.stringify([opened, one, gone, hint]);
+    const stamp = JSON.stringify([opened, one, gone, hint, rows.query.q]);
     if (stamp === this.#stamp) return;
     this.#stamp = stamp;
     this.element.ariaLabel = one ? one.title : words.say("choose");
@@ -58,16 +59,16 @@ export class DetailView {
 
   /** @param {Notification} one */
   #article(one) {
-    const { words } = this.s;
+    const { words, rows: { query: { q } } } = this.s;
     const link = safeLink(one.link);
     return h(
       "article",
       { class: `detail ${kindOf(one)}` },
       h("div", { class: "meta" }, verdict(one, words)),
-      h("h3", { class: "title" }, one.title),
+      h("h3", { class: "title" }, highlighted(one.title, null, q)),
       h("p", { class: "meta" }, one.source && h("span", {}, one.source), since(one.created_at, words)),
       one.error && h("div", { class: "reason" }, h("p", {}, one.error), this.#again()),
-      h("div", { class: "text" }, highlighted(one.text, one.keywords)),
+      h("div", { class: "text" }, highlighted(one.text, one.keywords, q)),
       link && h(
         "a",
         { class: "go", href: link, target: "_blank", rel: "noopener noreferrer" },

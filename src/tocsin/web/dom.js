@@ -13,8 +13,7 @@ const SHAPES = {
   warning: "M8 .6 15.8 14.6H.2zM7.1 5.4v4.8h1.8V5.4zM7.1 11.3v1.8h1.8v-1.8z",
   info: "M8 .8a7.2 7.2 0 1 1 0 14.4A7.2 7.2 0 0 1 8 .8zM7 7v5h2V7zM7 3.8v2h2v-2z",
   failed: "M8 .4 15.6 8 8 15.6.4 8zM5 7v2h6V7z",
-  bell:
-    "M8 .6l1.1 1.3c2 .6 3 2.3 3.2 4.7.2 2.7.7 4 2.2 5.2v.9h-13v-.9C3 10.6 3.5 9.3 3.7 6.6 3.9 4.2 4.9 2.5 6.9 1.9zM6.2 13.5h3.6a1.8 1.8 0 0 1-3.6 0z",
+  bell: "M8 .8a4.8 4.8 0 0 1 4.8 5l1.7 6.7h-13L3.2 5.8A4.8 4.8 0 0 1 8 .8zM6.2 13.5h3.6a1.8 1.8 0 0 1-3.6 0z",
   waiting: "M8 1.5A6.5 6.5 0 1 1 1.5 8",
   read: "M2 8.5l4 4 8-9",
   unread: "M8 3.5a4.5 4.5 0 1 0 .01 0z",
@@ -41,11 +40,10 @@ export function h(tag, props = {}, ...children) {
   return made;
 }
 
-/** @param {(Child | Child[])[]} children @returns {(Node | string)[]} */
-const nodes = (children) =>
-  children.flat().filter((child) => (child ?? false) !== false).map((child) =>
-    child instanceof Node ? child : String(child)
-  );
+/** @param {(Child | Child[])[]} children @returns {(Node | string)[]} without those that are left out */
+const nodes = (
+  children,
+) => /** @type {(Node | string)[]} */ (children.flat().filter((child) => (child ?? false) !== false));
 
 /**
  * Give `parent` other children. What has the focus is found again by its name.
@@ -87,20 +85,4 @@ export function safeLink(link) {
   } catch {
     return null;
   }
-}
-
-/** @param {string} word what stands for itself in a regular expression */
-const literal = (word) => word.replace(/[\\^$.*+?()[\]{}|/]/g, "\\$&");
-
-/**
- * @param {string} text
- * @param {string[] | null} keywords
- * @returns {(Node | string)[]} the text with every keyword marked, where it stands as a word of its own
- */
-export function highlighted(text, keywords) {
-  const words = (keywords ?? []).filter((word) => word.trim()).sort((a, b) => b.length - a.length);
-  if (!words.length) return [text];
-  const letter = "[\\p{L}\\p{N}_]";
-  const pattern = new RegExp(`(?<!${letter})(${words.map(literal).join("|")})(?!${letter})`, "giu");
-  return text.split(pattern).map((part, index) => (index % 2 ? h("mark", {}, part) : part));
 }

@@ -1,5 +1,6 @@
 import { say } from "./detail-view.js";
-import { button, fill, h, highlighted, icon } from "./dom.js";
+import { button, fill, h, icon } from "./dom.js";
+import { highlighted } from "./marks.js";
 import { kindOf, since, verdict } from "./verdict.js";
 import { Viewport } from "./viewport.js";
 
@@ -102,7 +103,7 @@ export class ListView {
     const head = group !== (index ? this.#groupOf(index - 1) : "") && group;
     const isCurrent = id === current;
     const state = [one?.read_at ? "" : "unread", isCurrent ? "current" : "", id === opened ? "open" : ""];
-    const stamp = JSON.stringify([one?.version, one?.processing_status, state, head]);
+    const stamp = JSON.stringify([one?.version, one?.processing_status, state, head, rows.query.q]);
     element.tabIndex = isCurrent || (!index && !rows.has(current)) ? 0 : -1;
     element.ariaPosInSet = String(index + 1);
     element.ariaSetSize = String(rows.complete ? rows.ids.length : -1);
@@ -119,16 +120,16 @@ export class ListView {
 
   /** @param {Notification} one @param {number} tabindex */
   #card(one, tabindex) {
-    const { words } = this.s;
+    const { words, rows: { query: { q } } } = this.s;
     /** @param {string} name @param {string} label @param {string} shape */
     const bare = (name, label, shape) => button(name, words.say(label), shape, { class: "bare", tabindex });
     return h(
       "div",
       { class: "card", part: "row" },
       icon(kindOf(one)),
-      h("h4", { class: "title" }, one.title),
+      h("h4", { class: "title" }, highlighted(one.title, null, q)),
       since(one.created_at, words),
-      h("p", { class: "text" }, highlighted(one.text.slice(0, SNIPPET), one.keywords)),
+      h("p", { class: "text" }, highlighted(one.text.slice(0, SNIPPET), one.keywords, q)),
       one.error && h("p", { class: "reason" }, one.error),
       h("div", { class: "meta" }, verdict(one, words), one.source && h("span", {}, one.source)),
       h(

@@ -15,7 +15,6 @@ sheet.replaceSync(`
 --info: var(--tocsin-info, light-dark(#2d5f8c, #93bfe9));
 --pad: 20px;
 --mark: var(--tocsin-mark, light-dark(#fbe3a0, #6b5718));
---serif: var(--tocsin-title-font, "Palatino Linotype", Palatino, P052, Georgia, serif);
 color-scheme: light dark;
 container-type: inline-size;
 display: block;
@@ -31,7 +30,7 @@ font: 15px/1.5 var(--tocsin-font, system-ui, sans-serif);
 [hidden] { display: none !important; }
 * { box-sizing: border-box; margin: 0; }
 h3, h4 { font: inherit; }
-h2, .say h3, .help h3, .detail .title { font: 600 22px/1.25 var(--serif); }
+h2, .say h3, .help h3, .detail .title { font: 600 22px/1.25 var(--tocsin-title-font, "Palatino Linotype", Palatino, P052, Georgia, serif); }
 button, select, input { font: inherit; color: inherit; border: 1px solid var(--line); border-radius: 99px; background: none; min-height: 32px; padding: 0 11px; flex: none; }
 button, .go { display: inline-flex; align-items: center; justify-content: center; gap: 7px; white-space: nowrap; cursor: pointer; }
 button:hover, select:hover { border-color: var(--soft); }
@@ -50,7 +49,8 @@ button:hover, select:hover { border-color: var(--soft); }
 .bare { position: relative; width: 32px; padding: 0; color: var(--soft); }
 .bare[aria-pressed="true"], .news button, .go { background: var(--accent); color: var(--sheet); border-color: var(--accent); }
 .help-button::after { content: "?"; }
-mark { background: linear-gradient(transparent 60%, var(--mark) 60% 95%, transparent 95%); color: var(--ink); }
+mark { background: none; box-shadow: inset 0 -.5em var(--mark); color: var(--ink); }
+.found { border-radius: 3px; background: var(--mark); }
 
 .inbox, .list-pane { display: flex; flex-direction: column; height: 100%; min-height: 0; }
 header, .filters, .meta, .foot, .bar, .word { display: flex; align-items: center; gap: 6px 10px; padding: 8px var(--pad); }
@@ -129,7 +129,7 @@ code { font: 13px/1.5 ui-monospace, monospace; white-space: pre-wrap; }
 .toast button { border-color: currentColor; }
 .help { margin: auto; padding: 24px 28px; border: 0; border-radius: 16px; background: var(--sheet); color: var(--ink); }
 .help label { display: flex; gap: 8px; margin-bottom: 16px; align-items: center; }
-kbd { display: inline-block; min-width: 26px; margin-right: 4px; border: 1px solid var(--line); border-radius: 6px; color: var(--ink); font: inherit; text-align: center; }
+kbd { display: inline-block; min-width: 28px; margin-right: 4px; padding: 2px 7px; border: 1px solid var(--line); border-radius: 6px; color: var(--ink); font: inherit; text-align: center; }
 
 @container (width < 860px) {
 .panes { grid-template-columns: minmax(0, 1fr); }
@@ -153,7 +153,8 @@ header > slot .icon { display: none; }
 @media (hover: hover) { .row:hover .acts { display: flex; } }
 @media (pointer: coarse) { button, select { min-height: 44px; min-width: 44px; } .acts { display: none !important; } .chips, .tools { display: flex; gap: 6px; width: 100%; } .chips { overflow-x: auto; scrollbar-width: none; } }
 @media (forced-colors: active) {
-mark { background: Mark; color: MarkText; }
+mark { text-decoration: underline; }
+.found { background: Mark; color: MarkText; }
 [aria-pressed="true"], .open .card { outline: 2px solid Highlight; outline-offset: -3px; }
 }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; } }

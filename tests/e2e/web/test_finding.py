@@ -100,6 +100,34 @@ async def test_search_finds_as_one_types_in_both_languages(reader: Reader, inbox
     assert reader.address == ""
 
 
+async def test_the_words_that_were_found_are_marked_in_any_form_and_apart_from_keywords(
+    reader: Reader, inbox: Inbox
+) -> None:
+    await inbox.post("Payments & <b>cards</b>", "A payment, or two: paid by cardholder_7. Error in a database.")
+    await inbox.post("Платёж отклонён", "Банк отклонил платежи: сервер (БАНКА) не отвечает. Оплата возможна.")
+    await inbox.judged(2)
+    await reader.open(await inbox.token(), "?q=databases+or+payment+card")
+    await reader.shows("Payments & <b>cards</b>")
+    row, text = reader.rows.first, reader.detail.locator(".text")
+
+    await expect(row.locator(".title .found")).to_have_text(["Payments", "cards"])
+    await expect(row.locator(".text .found")).to_have_text(["payment", "cardholder", "database"])
+    await row.click()
+    await expect(text.locator(".found")).to_have_text(["payment", "cardholder", "database"])
+    await expect(reader.detail.locator(".title .found")).to_have_text(["Payments", "cards"])
+    grounds = "(marks) => marks.map((mark) => getComputedStyle(mark).backgroundColor)"
+    marks = set(await text.locator("mark:not(.found)").evaluate_all(grounds))
+    assert marks
+    assert marks.isdisjoint(await text.locator(".found").evaluate_all(grounds))
+    await reader.search.fill("платежами банк")
+    await reader.shows("Платёж отклонён")
+    await expect(reader.rows.locator(".found")).to_have_text(["Платёж", "Банк", "платежи", "БАНКА"])
+    await expect(text.locator(".found")).to_have_count(0)
+    await reader.search.press("Escape")
+    await expect(reader.rows).to_have_count(2)
+    await expect(reader.page.locator(".found")).to_have_count(0)
+
+
 async def test_going_back_takes_back_what_stands_in_the_search(reader: Reader, inbox: Inbox) -> None:
     await fill(inbox)
     await reader.open(await inbox.token())
