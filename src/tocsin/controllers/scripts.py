@@ -15,8 +15,8 @@ import rjsmin
 
 IMPORT: Final = re.compile(r'^import \{[\w\s,]+\} from "\./([\w-]+\.js)";\n', re.MULTILINE)
 EXPORT: Final = re.compile(r"^export (?=(?:async function|class|const|function) )", re.MULTILINE)
-# Where a line ends, and the next one closes what it stands in, needs no sign; and what does not change may be variable.
-_LAST: Final = re.compile(r"[,;](?=\n\s*[)\]}])")
+# What ends a line before a bracket, and what groups digits, is for readers; what does not change may be variable, too.
+_NEEDLESS: Final = re.compile(r"[,;](?=\n\s*[)\]}])|(?<=\d)_(?=\d)")
 _CONST: Final = re.compile(r"^(\s*)const ", re.MULTILINE)
 _CSS: Final = re.compile(r"replaceSync\(`[^`]+`\)")
 _CSS_SPACE: Final = re.compile(r";?\s*(?=\})|\s*\n\s*|(?<=[{:;,>]) | (?=[{>])")
@@ -30,7 +30,7 @@ def joined(entry: str, read: Callable[[str], str]) -> str:
     """Return ``entry`` with all modules that it needs before it; ``read`` gives the text of a module by its name."""
     parts: dict[str, str] = {}
     _visit(entry, read, parts)
-    text = _CONST.sub(r"\1let ", _LAST.sub("", _abbreviated("\n".join(parts.values()))))
+    text = _CONST.sub(r"\1let ", _NEEDLESS.sub("", _abbreviated("\n".join(parts.values()))))
     text = str(rjsmin.jsmin(_CSS.sub(_tightened, text)))
     # A line break that rjsmin leaves might end a statement; the formatter ends them all with a semicolon.
     return text.replace("}\n", "}")

@@ -205,6 +205,7 @@ export class Actions {
     if (!one) return;
     // The service refused that deletion.
     if (s.store.get(one.id)) return this.#undo();
+    s.store.merge(one); // which may have been forgotten
     this.#change(one, "undo", "/restore", { ...one, deleted_at: null });
     s.rows.settle();
     if (s.rows.has(one.id)) s.current = one.id;
@@ -213,9 +214,12 @@ export class Actions {
   }
 
   #showNews() {
-    const first = this.s.rows.settle();
-    if (first) this.focus(first);
-    this.s.seen();
+    const { s } = this;
+    const first = s.rows.settle();
+    // Of so many that not all are known, the list begins anew.
+    if (s.rows.held.size) s.ask({});
+    else if (first) this.focus(first);
+    s.seen();
   }
 
   async #markAll() {

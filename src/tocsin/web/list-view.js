@@ -89,7 +89,9 @@ export class ListView {
   onScroll() {
     const { words, rows } = this.s;
     const before = rows.news;
-    if (!document.hidden) { for (const id of this.viewport.visible) rows.fresh.delete(id); }
+    // The first one is cut off, but at the top.
+    const seen = this.viewport.visible.slice(this.scroller.scrollTop > 0 ? 1 : 0);
+    if (!document.hidden) { for (const id of seen) rows.fresh.delete(id); }
     if (rows.news !== before) this.s.seen();
     fill(this.news, rows.news ? button("news", words.say("news", { n: rows.news }), "bell") : null);
     if (this.viewport.below < NEAR_THE_END) rows.more();

@@ -8,7 +8,8 @@
  */
 
 const PAGE = 50;
-const MAX_RELOADED = 20;
+/** Rows that are loaded anew at most, and beyond which what comes waits; a reader who scrolls may have more. */
+const MOST = 1_000;
 /** @type {Record<string, number>} */
 const SEVERITY = { critical: 3, warning: 2, info: 0 };
 
@@ -45,6 +46,11 @@ export class Rows {
     return this.held.size + this.fresh.size;
   }
 
+  /** What has to be known to show it. */
+  get used() {
+    return [...this.ids, ...[...this.held].slice(0, PAGE)];
+  }
+
   close() {
     this.#load?.abort();
   }
@@ -55,12 +61,11 @@ export class Rows {
     await this.#run(async (signal) => {
       /** @type {Notification[]} */ const found = [];
       /** @type {string | null} */ let cursor = null;
-      let pages = 0;
       do {
         const page = await this.#page(cursor, signal);
         found.push(...page.items);
         cursor = page.next_cursor;
-      } while (cursor && through && ++pages < MAX_RELOADED && !found.some(({ id }) => id === through));
+      } while (cursor && through && found.length < MOST && !found.some(({ id }) => id === through));
       this.#forget();
       this.ids = [];
       this.#keys.clear();
@@ -144,16 +149,23 @@ export class Rows {
     } else this.#stale.add(id);
   }
 
-  /** Put everything where it belongs now. @returns {string | undefined} the first of what is new */
+  /** Put everything that is known where it belongs now. @returns {string | undefined} the first of what is new */
   settle() {
-    const news = [...this.held, ...this.fresh];
+    const news = new Set([...this.held, ...this.fresh]);
+    this.fresh.clear();
     for (const id of [...this.#stale, ...this.held]) {
       const one = this.store.get(id);
+      if (!one && this.held.has(id)) continue;
       this.#remove(id);
       if (one && this.#matches(one) && this.#isReached(this.#keyOf(one))) this.#place(one);
     }
-    this.#forget();
-    return this.ids.find((id) => news.includes(id));
+    return this.ids.find((id) => news.has(id));
+  }
+
+  /** Settle while nobody reads, when a list that is long, or lacks what was forgotten, may begin with one page again. */
+  rest() {
+    this.settle();
+    if (!this.loading && (this.held.size || this.ids.length > MOST / 2)) this.reload();
   }
 
   #forget() {
@@ -167,7 +179,8 @@ export class Rows {
     const calm = this.reader.calm();
     const seen = this.reader.viewport.visible.map((id) => this.#keys.get(id)).filter((found) => found !== undefined);
     const above = !seen.length || key > seen[0], below = key < (seen.at(-1) ?? key);
-    if (calm || above || below) {
+    if (isNew && this.ids.length >= MOST) this.held.add(one.id);
+    else if (calm || above || below) {
       this.#place(one);
       this.held.delete(one.id);
       if (!calm && isNew && above) this.fresh.add(one.id);

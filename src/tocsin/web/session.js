@@ -157,12 +157,16 @@ export class Session {
       this.list.viewport.reset();
     }
     if (rows === this.rows && !rows.loading) {
-      if (!this.#next) this.store.prune([...rows.ids, ...rows.held, this.opened ?? ""]);
+      this.#prune();
       this.crier.note(rows.ids);
       this.seen();
       if (rows.error?.code === "signed_out") this.#onState(rows.error);
     }
     this.schedule();
+  }
+
+  #prune() {
+    if (!this.#next && !this.rows.loading) this.store.prune([...this.rows.used, this.opened ?? ""]);
   }
 
   /** @param {string | null} id */
@@ -195,6 +199,7 @@ export class Session {
     if (after) this.crier.tell(after, before?.category === "critical");
     if (message.type === "reset") this.reload();
     if (message.type === "hello") this.#retry();
+    if (this.store.isFull) this.#prune();
     this.seen();
   }
 
@@ -246,7 +251,7 @@ export class Session {
     this.connection.wake(type);
     if (document.hidden) return;
     this.#retry();
-    if (this.list.calm()) this.rows.settle();
+    if (this.list.calm()) this.rows.rest();
     refresh(this.host.root, this.words);
     this.draw();
     this.seen();

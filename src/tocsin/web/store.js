@@ -8,6 +8,9 @@ import { claimsOf } from "./api.js";
  *   did it, null while it is asked
  */
 
+/** How many are known before those that are not used are forgotten. */
+const ROOM = 500;
+
 /** @param {Notification} one @returns {keyof Unread} the count of unread ones that it belongs to */
 const countOf = (one) => /** @type {keyof Unread} */ (one.category ?? "unjudged");
 
@@ -16,6 +19,7 @@ export class Store {
   /** @type {Map<string, Patch>} */ #patches = new Map();
   /** @type {Map<string, Promise<unknown>>} */ #turns = new Map();
   /** @type {Unread | null} */ #unread = null;
+  #room = ROOM;
   /** @type {string | null} */ position = null;
   /** The position up to which everything was on the screen, or within a scroll of it. @type {string | null} */
   shown = null;
@@ -86,10 +90,16 @@ export class Store {
     this.onChange(null);
   }
 
+  /** Whether it is time to `prune`. */
+  get isFull() {
+    return this.#known.size > this.#room;
+  }
+
   /** @param {string[]} ids forget the others; only while nothing is under way, else an old answer would look new */
   prune(ids) {
     const used = new Set(ids);
     for (const id of this.#known.keys()) if (!used.has(id) && !this.#patches.has(id)) this.#known.delete(id);
+    this.#room = this.#known.size + ROOM;
   }
 
   /**

@@ -9,6 +9,8 @@ const GUESS = 96;
 /** Pixels of a row at an edge that nobody sees. */
 const SLIVER = 4;
 const PASSES = 4;
+/** Heights of rows that are gone are kept up to so many. */
+const SPARE = 1_000;
 
 /**
  * @typedef {object} Source
@@ -89,6 +91,7 @@ export class Viewport {
       this.#heights.clear();
     } else this.#remember();
     this.#ids = [...this.source.ids];
+    if (this.#heights.size > this.#ids.length + SPARE) this.#heights.clear();
     const follows = this.#begins || (scroller.scrollTop <= 0 && this.source.calm());
     this.#begins = false;
     for (let pass = 0; pass < PASSES; pass++) {
@@ -104,9 +107,12 @@ export class Viewport {
     this.source.onScroll();
   }
 
-  /** Where the first of the rows that were on the screen and are still there has to be. */
+  /**
+   * Where the list has to be for one of the rows that were on the screen to be where it was: rather not the first, which
+   * loses its heading when another comes before it.
+   */
   #anchoredTop() {
-    for (const [id, offset] of this.#anchors) {
+    for (const [id, offset] of [...this.#anchors.slice(1), ...this.#anchors]) {
       const index = this.#ids.indexOf(id);
       if (index >= 0) return Math.max(0, this.#tops[index] - offset);
     }
