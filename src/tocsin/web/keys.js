@@ -28,7 +28,7 @@ const KEYS = [
   ["help", "?", "help"],
 ];
 /** @type {Record<string, string>} */
-const NAMES = { ArrowDown: "↓", ArrowUp: "↑", Escape: "Esc", Delete: "Del" };
+const NAMES = { ArrowDown: "↓", ArrowUp: "↑" };
 
 /** @param {KeyboardEvent} event @returns {string} the key as a Latin keyboard has it */
 function latin({ key, code, shiftKey }) {

@@ -66,12 +66,18 @@ export class Rows {
         found.push(...page.items);
         cursor = page.next_cursor;
       } while (cursor && through && found.length < MOST && !found.some(({ id }) => id === through));
+      const seen = new Set(this.ids.filter((id) => !this.fresh.has(id)));
       this.#forget();
       this.ids = [];
       this.#keys.clear();
       this.#cursor = cursor;
       this.loaded = true;
       this.#append(found);
+      // What comes before all that was there is news to who reads on.
+      for (const id of this.ids) {
+        if (!through || seen.has(id)) break;
+        this.fresh.add(id);
+      }
     });
   }
 

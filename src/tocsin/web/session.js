@@ -211,7 +211,7 @@ export class Session {
 
   /** List anew, as far as the reader has come. */
   reload() {
-    this.rows.reload(this.list.scroller.scrollTop > 0 ? this.list.viewport.visible.at(-1) : undefined);
+    this.rows.reload(this.list.calm() ? undefined : this.list.viewport.visible.at(-1));
     if (this.opened) this.fetch(this.opened);
   }
 

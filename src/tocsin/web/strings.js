@@ -56,7 +56,7 @@ export const STRINGS = {
   notify_denied: ["This browser does not allow notifications.", "Браузер не разрешает уведомления."],
   help: ["Keyboard shortcuts", "Клавиши"],
   keys_on: ["Use single keys as shortcuts", "Команды одной клавишей"],
-  k_move: ["Next, previous", "Следующее, предыдущее"],
+  k_move: ["Next, previous", "Дальше, назад"],
   k_open: ["Open", "Открыть"],
   k_read: ["Read or unread", "Прочитано или нет"],
   k_new: ["Show new ones", "Показать новые"],

@@ -108,7 +108,7 @@ select { flex: 0 1 auto; min-width: 0; }
 .detail-pane { overflow-y: auto; background: var(--sheet); }
 .bar { position: sticky; top: 0; justify-content: end; padding: 11px var(--pad); background: var(--sheet); }
 .bar [name="close"] { margin-right: auto; padding-left: 0; }
-.detail { max-width: 46rem; padding: 12px clamp(20px, 5cqi, 64px) 64px; }
+.detail { max-width: 46rem; padding: 12px 5cqi 64px; }
 .detail .title { margin: 6px 0 4px; font-size: 30px; }
 .detail .text { margin: 24px 0; font-size: 17px; line-height: 1.6; white-space: pre-wrap; }
 .detail .reason { display: flex; flex-wrap: wrap; gap: 12px; align-items: center; justify-content: space-between; margin-top: 16px; padding: 8px 14px; border-left: 3px solid var(--soft); background: var(--ground); }

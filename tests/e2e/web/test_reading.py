@@ -108,6 +108,23 @@ async def test_new_ones_are_announced_and_move_nothing_that_is_read(reader: Read
     await expect(reader.news).to_have_count(0)
 
 
+async def test_many_that_come_at_once_are_announced_and_move_nothing_that_is_read(reader: Reader, inbox: Inbox) -> None:
+    await inbox.post_all(*({"title": f"Earlier {number}"} for number in range(20)))
+    await inbox.judged(20)
+    await reader.open(await inbox.token())
+    await reader.row("Earlier 17").click()
+    watched = reader.row("Earlier 16")
+    before = await watched.bounding_box()
+
+    # More than a hundred: the stream says only that the list is another one.
+    await inbox.post_all(*({"title": f"Later {number}"} for number in range(120)))
+
+    await expect(reader.news).to_have_text("120 new")
+    assert await watched.bounding_box() == before
+    await reader.news.click()
+    await expect(reader.row("Later 119")).to_be_focused()
+
+
 async def test_a_verdict_does_not_reorder_what_is_on_the_screen(reader: Reader, inbox: Inbox, up: Up) -> None:
     await inbox.post_all({"title": "Known", "text": "careful"}, {"title": "Calm"})
     await inbox.judged(2)
