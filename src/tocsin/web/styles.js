@@ -49,7 +49,7 @@ button:hover, select:hover { border-color: var(--soft); }
 .bare { position: relative; width: 32px; padding: 0; color: var(--soft); }
 .bare[aria-pressed="true"], .news button, .go { background: var(--accent); color: var(--sheet); border-color: var(--accent); }
 .help-button::after { content: "?"; }
-mark { background: none; box-shadow: inset 0 -.5em var(--mark); color: var(--ink); }
+mark { background: none; box-shadow: inset 0 -.3em var(--mark); color: var(--ink); }
 .found { border-radius: 3px; background: var(--mark); }
 
 .inbox, .list-pane { display: flex; flex-direction: column; height: 100%; min-height: 0; }
@@ -114,7 +114,7 @@ select { flex: 0 1 auto; min-width: 0; }
 .detail .reason { display: flex; flex-wrap: wrap; gap: 12px; align-items: center; justify-content: space-between; margin-top: 16px; padding: 8px 14px; border-left: 3px solid var(--soft); background: var(--ground); }
 .go { max-width: 100%; min-height: 44px; padding: 0 18px; border-radius: 99px; font-weight: 600; text-decoration: none; }
 .go small { overflow: hidden; text-overflow: ellipsis; }
-dl { display: grid; grid-template-columns: auto 1fr; gap: 8px 20px; margin: 28px 0 8px; padding: 20px 0; border-top: 1px solid var(--line); font-size: 14px; }
+dl { display: grid; align-items: baseline; grid-template-columns: auto 1fr; gap: 8px 20px; margin: 28px 0 8px; padding: 20px 0; border-top: 1px solid var(--line); font-size: 14px; }
 code { font: 13px/1.5 ui-monospace, monospace; white-space: pre-wrap; }
 .blank { flex: 1; overflow: hidden; }
 .say { display: grid; place-content: center; justify-items: center; gap: 8px; height: 100%; padding: 32px; text-align: center; }
