@@ -207,7 +207,7 @@ export class Actions {
     if (s.store.get(one.id)) return this.#undo();
     s.store.merge(one); // which may have been forgotten
     this.#change(one, "undo", "/restore", { ...one, deleted_at: null });
-    s.rows.settle();
+    s.rows.settle(one.id);
     if (s.rows.has(one.id)) s.current = one.id;
     s.rest();
     s.toasts.hide();

@@ -155,11 +155,11 @@ export class Rows {
     } else this.#stale.add(id);
   }
 
-  /** Put everything that is known where it belongs now. @returns {string | undefined} the first of what is new */
-  settle() {
+  /** Put what is known where it belongs now. @param {string} [only] @returns {string | undefined} the first of what is new */
+  settle(only) {
     const news = new Set([...this.held, ...this.fresh]);
-    this.fresh.clear();
-    for (const id of [...this.#stale, ...this.held]) {
+    if (!only) this.fresh.clear();
+    for (const id of only ? [only] : [...this.#stale, ...this.held]) {
       const one = this.store.get(id);
       if (!one && this.held.has(id)) continue;
       this.#remove(id);

@@ -111,7 +111,7 @@ select { flex: 0 1 auto; min-width: 0; }
 .detail { max-width: 46rem; padding: 12px 5cqi 64px; }
 .detail .title { margin: 6px 0 4px; font-size: 30px; }
 .detail .text { margin: 24px 0; font-size: 17px; line-height: 1.6; white-space: pre-wrap; }
-.detail .reason { display: flex; flex-wrap: wrap; gap: 12px; align-items: center; justify-content: space-between; margin-top: 16px; padding: 8px 14px; border-left: 3px solid var(--soft); background: var(--ground); }
+.detail .reason { display: flex; flex-wrap: wrap; gap: 12px; align-items: center; margin-top: 16px; padding: 8px 14px; border-left: 3px solid var(--soft); background: var(--ground); }
 .go { max-width: 100%; min-height: 44px; padding: 0 18px; border-radius: 99px; font-weight: 600; text-decoration: none; }
 .go small { overflow: hidden; text-overflow: ellipsis; }
 dl { display: grid; align-items: baseline; grid-template-columns: auto 1fr; gap: 8px 20px; margin: 28px 0 8px; padding: 20px 0; border-top: 1px solid var(--line); font-size: 14px; }

@@ -168,7 +168,7 @@ async def test_single_keys_can_be_switched_off(reader: Reader, inbox: Inbox) -> 
     await inbox.judged(1)
     await reader.open(await inbox.token())
     await reader.button("Keyboard shortcuts").click()
-    await reader.page.get_by_label("Use single keys as shortcuts").uncheck()
+    await reader.page.get_by_label("Shortcuts without Ctrl").uncheck()
     await reader.page.get_by_role("dialog").get_by_role("button", name="Close").click()
 
     await reader.page.keyboard.press("ArrowDown")
@@ -281,3 +281,19 @@ async def test_a_deletion_undone_before_it_was_done_outlives_what_changes_meanwh
     await eventually(restored)
     await expect(reader.row("Two")).not_to_have_class(UNREAD)
     await expect(reader.page).to_have_title("(1) Tocsin")
+
+
+async def test_an_undo_leaves_what_is_new_to_be_seen(reader: Reader, inbox: Inbox) -> None:
+    await inbox.post_all(*({"title": f"Earlier {number}"} for number in range(9)))
+    await inbox.judged(9)
+    await reader.open(await inbox.token())
+    await reader.row("Earlier 7").click()
+    await reader.page.keyboard.press("d")
+    await expect(reader.row("Earlier 7")).to_have_count(0)
+    await inbox.post_all({"title": "First"}, {"title": "Second"}, {"title": "Third"})
+    await expect(reader.news).to_have_text("3 new")
+
+    await reader.page.keyboard.press("z")
+
+    await expect(reader.row("Earlier 7")).to_be_focused()
+    await expect(reader.news).to_have_text("3 new")
