@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from tests.fixtures.calls import NOTIFICATIONS, assert_problem, create
 from tests.fixtures.credentials import forge
 from tests.fixtures.live import LiveServer, live_settings, serve
+from tests.fixtures.no_tls import NO_TLS
 from tests.fixtures.product import calling, serving
 from tests.fixtures.servers import Servers, made_database
 from tests.fixtures.streams import TRANSPORTS, Open, Stream
@@ -93,7 +94,9 @@ async def test_an_inbox_with_all_its_streams_gets_no_other_and_keeps_none_from_o
         assert (message["code"], message["reason"]) == (4004, "too_many_streams")
         assert message["retry_after"] >= 25
         assert "3 streams" in message["detail"]
-        async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {small_server.service_key}"}) as client:
+        async with httpx2.AsyncClient(
+            verify=NO_TLS, headers={"Authorization": f"Bearer {small_server.service_key}"}
+        ) as client:
             response = await client.get(f"{small_server.url}/api/v1/inboxes/{user}/events")
         assert_problem(response, 429, "too_many_streams")
         streams += await open_all(stack, small_server, uuid4(), open_stream)

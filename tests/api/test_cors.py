@@ -9,6 +9,7 @@ import pytest
 
 from tests.fixtures.calls import INBOXES, NOTIFICATIONS, assert_problem, create, draft
 from tests.fixtures.live_app import LiveApp
+from tests.fixtures.no_tls import NO_TLS
 from tocsin.settings import ApiSettings, LimitSettings, Settings
 
 ALLOWED, OTHERS = "https://app.example.com", "https://evil.example.com"
@@ -38,7 +39,7 @@ def settings(settings: Settings) -> Settings:
 async def page(live: LiveApp, service_key: str) -> AsyncIterator[httpx2.AsyncClient]:
     """A page of the origin that may, with a credential."""
     headers = {"Origin": ALLOWED, "Authorization": f"Bearer {service_key}"}
-    async with httpx2.AsyncClient(base_url=live.url, headers=headers, timeout=30) as client:
+    async with httpx2.AsyncClient(verify=NO_TLS, base_url=live.url, headers=headers, timeout=30) as client:
         yield client
 
 

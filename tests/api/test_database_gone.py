@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from tests.fixtures.calls import INBOXES, NOTIFICATIONS, assert_problem, create, draft
 from tests.fixtures.live_app import LiveApp, live_app
+from tests.fixtures.no_tls import NO_TLS
 from tests.fixtures.product import calling, serving
 from tests.fixtures.streams import TRANSPORTS, open_socket
 from tests.waiting import eventually, until
@@ -92,7 +93,9 @@ async def test_whoever_waits_or_listens_outlives_an_outage(mortal: Settings, pos
     async with AsyncExitStack() as stack:
         live = await stack.enter_async_context(live_app(mortal))
         headers = {"Authorization": f"Bearer {key}"}
-        api = await stack.enter_async_context(httpx2.AsyncClient(base_url=live.url, headers=headers, timeout=40))
+        api = await stack.enter_async_context(
+            httpx2.AsyncClient(verify=NO_TLS, base_url=live.url, headers=headers, timeout=40)
+        )
         notification = await create(api, user)
         path = f"{NOTIFICATIONS}/{notification['id']}"
         waiting = asyncio.create_task(api.get(f"{path}/status?wait=30"))

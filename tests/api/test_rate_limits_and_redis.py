@@ -12,6 +12,7 @@ from tests.fixtures.calls import NOTIFICATIONS, create, draft
 from tests.fixtures.limits import Limited, limits_of
 from tests.fixtures.live import LiveServer, live_settings, serve
 from tests.fixtures.mute import Mute
+from tests.fixtures.no_tls import NO_TLS
 from tests.fixtures.product import calling, serving
 from tests.fixtures.servers import Servers
 from tocsin.settings import LimitSettings, Settings
@@ -31,7 +32,7 @@ async def test_two_processes_and_many_callers_pass_exactly_as_many_as_the_limit(
     two_processes: tuple[LiveServer, LiveServer],
 ) -> None:
     headers = {"Authorization": f"Bearer {two_processes[0].service_key}"}
-    async with httpx2.AsyncClient(headers=headers, timeout=30) as client:
+    async with httpx2.AsyncClient(verify=NO_TLS, headers=headers, timeout=30) as client:
         urls = [f"{server.url}{NOTIFICATIONS}" for server in two_processes for _ in range(60)]
         responses = await asyncio.gather(*(client.get(url) for url in urls))
 

@@ -13,6 +13,7 @@ import pytest
 
 from tests.fixtures.calls import NOTIFICATIONS, draft
 from tests.fixtures.live import LiveServer, live_settings, serve
+from tests.fixtures.no_tls import NO_TLS
 from tests.fixtures.servers import Servers, made_database
 from tests.waiting import elapse, eventually
 
@@ -77,13 +78,15 @@ async def line(server: LiveServer, **options: int) -> AsyncIterator[Line]:
 
 async def is_served(server: LiveServer) -> bool:
     """Whether somebody who does everything right gets what he wants."""
-    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {server.service_key}"}, timeout=30) as client:
+    async with httpx2.AsyncClient(
+        verify=NO_TLS, headers={"Authorization": f"Bearer {server.service_key}"}, timeout=30
+    ) as client:
         response = await client.post(f"{server.url}{NOTIFICATIONS}", json=draft())
     return response.status_code == 201
 
 
 async def cut(server: LiveServer, cause: str) -> float:
-    async with httpx2.AsyncClient(timeout=30) as client:
+    async with httpx2.AsyncClient(verify=NO_TLS, timeout=30) as client:
         metrics = (await client.get(f"{server.url}/metrics")).text
     found = re.search(rf'^tocsin_http_connections_cut_total\{{cause="{cause}"\}} (\S+)', metrics, re.MULTILINE)
     return float(found[1]) if found else 0
@@ -188,7 +191,7 @@ async def test_who_reads_at_his_pace_gets_all_of_it(server: LiveServer) -> None:
             got += len(part)
             await elapse(0.01)
 
-    async with httpx2.AsyncClient(timeout=30) as client:
+    async with httpx2.AsyncClient(verify=NO_TLS, timeout=30) as client:
         size = len((await client.get(f"{server.url}{BIG_FILE}")).content)
     assert got > 10 * size
 
@@ -207,7 +210,7 @@ async def test_who_only_occupies_connections_loses_them_to_those_who_come_later(
 
 async def test_where_all_connections_are_at_work_another_one_is_refused(server: LiveServer) -> None:
     headers = {"Authorization": f"Bearer {server.service_key}"}
-    async with httpx2.AsyncClient(headers=headers, timeout=30) as client:
+    async with httpx2.AsyncClient(verify=NO_TLS, headers=headers, timeout=30) as client:
         created = (await client.post(f"{server.url}{NOTIFICATIONS}", json=draft(uuid4()))).json()
     wait = f"GET {NOTIFICATIONS}/{created['id']}/status?wait=30 HTTP/1.1\r\nHost: x\r\n"
     wait += f"Authorization: Bearer {server.service_key}\r\n\r\n"

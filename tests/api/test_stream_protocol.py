@@ -9,6 +9,7 @@ import pytest
 
 from tests.fixtures.calls import INBOXES, assert_problem
 from tests.fixtures.live_app import LiveApp
+from tests.fixtures.no_tls import NO_TLS
 from tests.fixtures.posting import CALLER, post, post_many
 from tests.fixtures.streams import TRANSPORTS, Json, Open, Stream, open_events, open_socket
 from tests.waiting import until
@@ -95,7 +96,7 @@ async def test_what_does_not_fit_is_refused_and_named(
 
     assert (close["code"], close["reason"], close["retry_after"]) == (4504, "invalid_input", None)
     assert named in close["detail"]
-    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {service_key}"}) as http:
+    async with httpx2.AsyncClient(verify=NO_TLS, headers={"Authorization": f"Bearer {service_key}"}) as http:
         answer = await http.get(f"{live.url}{INBOXES}/{user}/events", params=dict(query))
     assert answer.status_code in {400, 422}
 
@@ -139,7 +140,7 @@ async def test_more_streams_than_there_is_room_for_are_told_to_come_back(live: L
         for inbox in (user,) * ROOM:
             await (await stack.enter_async_context(open_socket(live.url, inbox, service_key))).next()
         close = await refusal(live, user, service_key)
-        async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {service_key}"}) as http:
+        async with httpx2.AsyncClient(verify=NO_TLS, headers={"Authorization": f"Bearer {service_key}"}) as http:
             answer = await http.get(f"{live.url}{INBOXES}/{user}/events")
         for inbox in [uuid4() for _ in range(ROOM)]:
             await (await stack.enter_async_context(open_socket(live.url, inbox, service_key))).next()
@@ -170,7 +171,7 @@ async def test_whoever_listens_is_sent_away_when_the_service_stops_and_nobody_is
     assert 0 <= close["retry_after"] <= 5
     late = await refusal(live, user, service_key)
     assert (late["code"], late["position"]) == (4000, None)
-    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {service_key}"}) as http:
+    async with httpx2.AsyncClient(verify=NO_TLS, headers={"Authorization": f"Bearer {service_key}"}) as http:
         assert_problem(await http.get(f"{live.url}{INBOXES}/{user}/events"), 503, "server_stopping")
 
 
@@ -208,7 +209,7 @@ async def test_the_last_event_id_counts_more_than_since(live: LiveApp, service_k
 
 
 async def test_head_of_a_stream_ends(live: LiveApp, service_key: str) -> None:
-    async with httpx2.AsyncClient(headers={"Authorization": f"Bearer {service_key}"}) as http:
+    async with httpx2.AsyncClient(verify=NO_TLS, headers={"Authorization": f"Bearer {service_key}"}) as http:
         answer = await http.head(f"{live.url}{INBOXES}/{uuid4()}/events")
 
     assert answer.status_code == 200
@@ -217,7 +218,7 @@ async def test_head_of_a_stream_ends(live: LiveApp, service_key: str) -> None:
 
 
 async def test_who_comes_without_a_websocket_is_told_what_the_path_takes(live: LiveApp) -> None:
-    async with httpx2.AsyncClient() as http:
+    async with httpx2.AsyncClient(verify=NO_TLS) as http:
         answer = await http.get(f"{live.url}{INBOXES}/{uuid4()}/stream")
         other = await http.post(f"{live.url}{INBOXES}/{uuid4()}/stream")
 

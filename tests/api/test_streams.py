@@ -9,6 +9,7 @@ import pytest
 
 from tests.fixtures.calls import INBOXES, NOTIFICATIONS, create
 from tests.fixtures.live import LiveServer
+from tests.fixtures.no_tls import NO_TLS
 from tests.fixtures.streams import TRANSPORTS, Json, Open, Stream
 
 
@@ -21,7 +22,7 @@ def open_stream(request: pytest.FixtureRequest) -> Open:
 async def live(live_server: LiveServer) -> AsyncIterator[httpx2.AsyncClient]:
     """Calls the server with a key that allows everything."""
     headers = {"Authorization": f"Bearer {live_server.service_key}"}
-    async with httpx2.AsyncClient(base_url=live_server.url, headers=headers, timeout=30) as client:
+    async with httpx2.AsyncClient(verify=NO_TLS, base_url=live_server.url, headers=headers, timeout=30) as client:
         yield client
 
 

@@ -17,6 +17,7 @@ from tests.e2e.mock_ai import WELL
 from tests.e2e.programs import HASTE, Program
 from tests.e2e.up import Up
 from tests.e2e.watched import Addresses, Watched, watching
+from tests.fixtures.no_tls import NO_TLS
 from tests.fixtures.servers import Servers, made_database
 from tests.waiting import until_blocking
 from tocsin.embedded.ports import find_free_port
@@ -37,7 +38,7 @@ class Site:
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(timeout=60, limits=httpx2.Limits(max_connections=100)) as client:
+    async with httpx2.AsyncClient(verify=NO_TLS, timeout=60, limits=httpx2.Limits(max_connections=100)) as client:
         yield client
 
 
@@ -50,7 +51,9 @@ def neighbour() -> str:
 @pytest.fixture(scope="session")
 def shared_up(tmp_path_factory: pytest.TempPathFactory, neighbour: str) -> Iterator[Up]:
     home = tmp_path_factory.mktemp("up")
-    up = Up(home / "data", home / "up.log", HASTE | {"TOCSIN_API__CORS_ORIGINS": neighbour})
+    # It runs to the end, mostly with nothing to do.
+    calm = {"TOCSIN_WORKER__MAINTAIN_EVERY": "2", "TOCSIN_API__CORS_ORIGINS": neighbour}
+    up = Up(home / "data", home / "up.log", HASTE | calm)
     try:
         until_blocking(lambda: up.is_ready, 120)
         yield up

@@ -12,6 +12,7 @@ import yaml
 
 from tests.e2e.programs import WITHIN
 from tests.fixtures.monitoring import RULES, installed, shortened
+from tests.fixtures.no_tls import NO_TLS
 from tests.waiting import eventually, until_blocking
 from tocsin.embedded.ports import find_free_port
 from tocsin.embedded.process import Command
@@ -110,5 +111,5 @@ def running(folder: Path, targets: Mapping[str, list[str]], factor: int) -> Iter
 
 def _answers(address: str) -> bool:
     with contextlib.suppress(httpx2.TransportError):
-        return httpx2.get(f"http://{address}/-/ready").status_code == 200
+        return httpx2.get(f"http://{address}/-/ready", verify=NO_TLS).status_code == 200
     return False

@@ -19,6 +19,7 @@ from tests.e2e.mock_ai import WELL
 from tests.e2e.up import Up
 from tests.e2e.web.chromium import FLAGS, find_chromium
 from tests.e2e.web.reader import Inbox, Library, Reader
+from tests.fixtures.no_tls import NO_TLS
 from tocsin.bootstrap import build_access, open_database
 from tocsin.models.api_key import Scope
 from tocsin.settings import DatabaseSettings, RedisSettings, Settings
@@ -50,7 +51,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def http() -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(timeout=60) as client:
+    async with httpx2.AsyncClient(verify=NO_TLS, timeout=60) as client:
         yield client
 
 
