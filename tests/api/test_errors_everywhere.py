@@ -93,10 +93,8 @@ async def test_a_request_id_follows_the_notification_to_the_worker(app: FastAPI,
     response = await api.post(NOTIFICATIONS, json=draft(), headers={"X-Request-ID": "from-billing"})
 
     database = app.state.resources.database
-    (lease,) = await database.transaction(
-        lambda uow: uow.jobs.claim([UUID(response.json()["id"])], timedelta(seconds=1))
-    )
-    assert lease.request_id == "from-billing"
+    (claimed,) = await database.at_once(lambda uow: uow.jobs.claim([UUID(response.json()["id"])], timedelta(seconds=1)))
+    assert claimed.lease.request_id == "from-billing"
 
 
 async def test_nothing_internal_leaks_from_an_unexpected_error(app: FastAPI, service_key: str) -> None:

@@ -8,6 +8,7 @@ from playwright.async_api import expect
 from tests.e2e.ledger import Ledger
 from tests.e2e.up import Up
 from tests.e2e.web.reader import Inbox, Reader
+from tocsin.models.notification import new_notification_id
 
 MOST_HELD = 1_800
 """Notifications that a tab keeps for one that is looked at, whatever comes."""
@@ -16,15 +17,17 @@ CHUNK = 500
 
 _MORE = """
     WITH inbox AS (
-        UPDATE inboxes SET version = version + $2, unread_info = unread_info + $2 WHERE user_id = $1
-        RETURNING user_id, version - $2 AS version
+        UPDATE inboxes
+        SET version = version + cardinality($2::uuid[]), unread_info = unread_info + cardinality($2::uuid[])
+        WHERE user_id = $1
+        RETURNING user_id, version - cardinality($2::uuid[]) AS version
     )
     INSERT INTO notifications
         (id, user_id, title, text, created_at, version, category, severity, confidence, keywords, analyzer, analyzed_at,
          processing_status)
-    SELECT ('fa000000-0000-7000-8000-' || lpad(to_hex(version + n), 12, '0'))::uuid, user_id, 'Row ' || ($3::int + n),
-           'Some words.', now(), version + n, 'info', 0, 0.9, '{words}', 'tests', now(), 'completed'
-    FROM inbox, generate_series(1, $2) AS n
+    SELECT id, user_id, 'Row ' || ($3::int + n), 'Some words.', now(), version + n, 'info', 0, 0.9, '{words}', 'tests',
+           now(), 'completed'
+    FROM inbox, unnest($2::uuid[]) WITH ORDINALITY AS new (id, n)
 """
 # The stream tells of more than a hundred at once by a reset alone. Here they come one by one.
 _CATCH_LINE = """
@@ -54,7 +57,8 @@ async def arrive(reader: Reader, inbox: Inbox, up: Up, count: int) -> None:
     state = f"/inboxes/{inbox.user}"
     for begin in range(0, count, CHUNK):
         before = (await inbox.api.send("GET", state)).json()
-        await Ledger(up.status["database_url"]).rows(_MORE, UUID(inbox.user), CHUNK, begin)
+        ids = [new_notification_id() for _ in range(CHUNK)]
+        await Ledger(up.status["database_url"]).rows(_MORE, UUID(inbox.user), ids, begin)
         found = (await inbox.api.send("GET", f"{state}/changes?limit={CHUNK}&since={before['position']}")).json()
         assert len(found["items"]) == CHUNK
         told = {"type": "change", "position": found["position"], "unread": found["unread"]}
