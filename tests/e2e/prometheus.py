@@ -45,20 +45,24 @@ class Prometheus:
         return [rule for group in answer["data"]["groups"] for rule in group["rules"]]
 
     async def firing(self) -> dict[str, dict[str, Any]]:
-        """Return the alerts that fire, by name."""
-        answer = (await self._http.get(f"{self.url}/api/v1/alerts")).raise_for_status().json()
-        alerts = answer["data"]["alerts"]
-        return {alert["labels"]["alertname"]: alert for alert in alerts if alert["state"] == "firing"}
+        """Return an alert of each name that fires, by name."""
+        return {alert["labels"]["alertname"]: alert for alert in await self._firing()}
 
-    async def fires(self, name: str, within: float = WITHIN) -> dict[str, Any]:
-        """Wait until an alert fires, and return it."""
+    async def fires(self, name: str, within: float = WITHIN, *, job: str | None = None) -> dict[str, Any]:
+        """Wait until an alert fires, of ``job`` if that is given, and return it."""
 
         async def probe() -> dict[str, Any]:
-            firing = await self.firing()
-            assert name in firing, f"only {sorted(firing)} fire"
-            return firing[name]
+            firing = await self._firing()
+            for alert in firing:
+                if alert["labels"]["alertname"] == name and job in {None, alert["labels"].get("job")}:
+                    return alert
+            raise AssertionError(f"only {[alert['labels'] for alert in firing]} fire")
 
         return await eventually(probe, within, every=0.2)
+
+    async def _firing(self) -> list[dict[str, Any]]:
+        answer = (await self._http.get(f"{self.url}/api/v1/alerts")).raise_for_status().json()
+        return [alert for alert in answer["data"]["alerts"] if alert["state"] == "firing"]
 
     async def resolves(self, name: str, within: float = WITHIN) -> None:
         """Wait until it does so no more."""
