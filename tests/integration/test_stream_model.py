@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
-import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -161,7 +160,6 @@ STEP = st.tuples(
 )
 
 
-@pytest.mark.timeout(180)
 def test_who_listens_ends_up_with_what_a_fresh_listing_shows(database_url: str) -> None:
     async def tell(steps: Sequence[tuple[str, int]], *, safe: bool) -> None:
         world = World(CLIENTS)
