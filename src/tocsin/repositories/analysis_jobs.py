@@ -58,8 +58,12 @@ _MAINTENANCE_LOCK = 0x70C51
 _NOW = func.clock_timestamp()
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
 _LEASE_TIME = bindparam("lease_time", type_=Interval)
-_held = func.unnest(_IDS, bindparam("leases", type_=ARRAY(Uuid))).table_valued("id", "lease").render_derived()
-_HELD = and_(AnalysisJob.notification_id == _held.c.id, AnalysisJob.lease == _held.c.lease)
+GIVEN_LEASES: Final = (
+    func.unnest(_IDS, bindparam("leases", type_=ARRAY(Uuid))).table_valued("id", "lease").render_derived()
+)
+"""Leases by the parameters ``ids``, of their notifications, and ``leases``."""
+IS_HELD: Final = and_(_TABLE.c.notification_id == GIVEN_LEASES.c.id, _TABLE.c.lease == GIVEN_LEASES.c.lease)
+"""Whether a job still has one of `GIVEN_LEASES`."""
 
 _due = (
     select(AnalysisJob.notification_id)
@@ -93,7 +97,7 @@ _CLAIM = select(_claimed, Notification.user_id, Notification.title, Notification
 # A locked row is being finished by its holder: to wait for it in plan order could deadlock with him.
 _renewable = (
     select(AnalysisJob.notification_id)
-    .join(_held, _HELD)
+    .join(GIVEN_LEASES, IS_HELD)
     .order_by(AnalysisJob.notification_id)
     .with_for_update(of=AnalysisJob, key_share=True, skip_locked=True)
     .cte("renewable")

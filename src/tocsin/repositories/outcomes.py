@@ -24,7 +24,7 @@ from sqlalchemy import (
 from tocsin.models.analysis_job import AnalysisJob
 from tocsin.models.inbox import Inbox
 from tocsin.models.notification import Notification
-from tocsin.repositories.analysis_jobs import Lease
+from tocsin.repositories.analysis_jobs import GIVEN_LEASES, IS_HELD, Lease
 from tocsin.repositories.handle import Handle
 
 _Entity = TypeVar("_Entity", Inbox, Notification)
@@ -54,13 +54,12 @@ _locked = (
     .with_for_update(key_share=True)
     .cte("locked")
 )
-_held = func.unnest(_IDS, bindparam("leases", type_=ARRAY(Uuid))).table_valued("id", "lease").render_derived()
 # A row comes out of `locked` when its inbox is locked. What belongs to it is locked after that, and so is seen as it
 # is then, not as it was when the statement began, maybe to wait.
 _LOCK = (
     select(_JOBS.c.lease, *_locked.c, *_SEEN)
-    .select_from(_held)
-    .join(_JOBS, (_JOBS.c.notification_id == _held.c.id) & (_JOBS.c.lease == _held.c.lease))
+    .select_from(GIVEN_LEASES)
+    .join(_JOBS, IS_HELD)
     .join(_NOTIFICATIONS, _NOTIFICATIONS.c.id == _JOBS.c.notification_id)
     .join(_locked, _locked.c.user_id == _NOTIFICATIONS.c.user_id)
     .with_for_update(of=[_JOBS, _NOTIFICATIONS], key_share=True)
