@@ -144,7 +144,7 @@ _NOISY: Final = (
     "uvicorn.error",
     "celery.worker.strategy",
     "celery.app.trace",
-    "alembic.runtime.plugins",
+    "alembic",
 )
 
 

@@ -1,5 +1,7 @@
 """Commands on a database without tables, with those of an older version, and without a database."""
 
+import json
+
 import pytest
 from pydantic import SecretStr
 
@@ -9,7 +11,7 @@ from tocsin.bootstrap import require_schema
 from tocsin.embedded.ports import find_free_port
 from tocsin.repositories import schema
 from tocsin.repositories.engine import open_engine
-from tocsin.repositories.schema_revisions import is_behind
+from tocsin.repositories.schema_revisions import is_behind, known_revisions
 from tocsin.settings import DatabaseSettings, Settings
 
 WITHOUT_TABLES = "tocsin: The database has not the tables of this version. Run `tocsin migrate` first.\n"
@@ -63,3 +65,13 @@ async def test_a_start_makes_the_tables_that_are_missing_if_it_is_told_to(bare_u
     await require_schema(bare, migrate=True)
 
     await require_schema(bare)
+
+
+def test_each_migration_is_told_in_a_line_and_nothing_else(servers: Servers, bare_url: str) -> None:
+    done = tocsin("migrate", variables=variables(bare_url, servers) | {"TOCSIN_LOG__FORMAT": "json"})
+
+    told = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(line["event"], line["revision"]) for line in told] == [
+        ("migration_applied", it) for it in known_revisions()
+    ]
+    assert told[0]["what"] == "Make the tables."

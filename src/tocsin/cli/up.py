@@ -31,7 +31,7 @@ _KEYS = "keys"
 _NAMES = (ANNOUNCER, stack.API, stack.WORKER, stack.MOCK_AI, stack.POSTGRES, stack.VALKEY, _KEYS)
 _PORT_GRACE = 1.0
 _LINK_TTL = 86_400
-_MIGRATION_SECONDS = 3_600
+_MIGRATION_SECONDS = 3_600  # the API may have to migrate a large database before it listens
 
 _READY = """
   Tocsin is up.
