@@ -1,8 +1,9 @@
 """Outcomes: only what the holder of the lease found out counts, whoever else is in the same batch."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -101,6 +102,21 @@ async def test_keywords_are_stored_letter_by_letter_and_in_their_order(
 
     assert (await resources.notifications.get(CALLER, several.id)).keywords == list(keywords)
     assert (await resources.notifications.get(CALLER, none.id)).keywords == []
+
+
+async def test_readers_are_told_how_far_the_inboxes_are_that_were_changed_and_of_no_others(
+    resources: Resources, database: Database
+) -> None:
+    told: list[Mapping[UUID, int]] = []
+    telling = Database(database.engine, told.append)
+    twice, once, left = await post(resources), await post(resources), await post(resources)
+    claimed = [await claim(database, it) for it in (twice, once, left)]
+    await apply(telling, [Started(claimed[0])])
+    await resources.notifications.delete(CALLER, left.id)
+
+    await apply(telling, [Judged(it, INFO) for it in claimed])
+
+    assert told == [{twice.user_id: 2}, {twice.user_id: 3, once.user_id: 2}]
 
 
 @pytest.mark.parametrize("meanwhile", ["mark_read", "delete", "restore"])
