@@ -35,6 +35,7 @@ from sqlalchemy import cast as sql_cast
 from tocsin.models.analysis_job import AnalysisJob
 from tocsin.models.notification import Notification
 from tocsin.repositories.handle import Handle
+from tocsin.repositories.prepared import PreparedQuery
 
 
 class JobRow(NamedTuple):
@@ -91,8 +92,10 @@ _claimed = (
     .cte("claimed")
 )
 # With what is to be judged, so that one round trip does.
-_CLAIM = select(_claimed, Notification.user_id, Notification.title, Notification.text).join_from(
-    _claimed, Notification, Notification.id == _claimed.c.notification_id
+_CLAIM = PreparedQuery(
+    select(_claimed, Notification.user_id, Notification.title, Notification.text).join_from(
+        _claimed, Notification, Notification.id == _claimed.c.notification_id
+    )
 )
 # A locked row is being finished by its holder: to wait for it in plan order could deadlock with him.
 _renewable = (
@@ -127,6 +130,7 @@ _PUT_BACK = (
         last_error=func.coalesce(_back.c.error, AnalysisJob.last_error),
     )
 )
+_LEASE_END: Final = len(_claimed.c)
 _BACKLOG = select(
     func.count(),
     _seconds(_NOW - func.min(AnalysisJob.enqueued_at)),
@@ -191,6 +195,7 @@ class AnalysisJobRepository:
 
     def __init__(self, handle: Handle) -> None:
         self._connection = handle.connection
+        self._handle = handle
 
     async def enqueue(self, notification_id: UUID, request_id: str | None, traceparent: str | None) -> None:
         """Promise an analysis, told apart in logs and traces by the request that asked for it."""
@@ -206,14 +211,8 @@ class AnalysisJobRepository:
 
     async def claim(self, ids: Collection[UUID], lease_time: timedelta) -> list[Claimed]:
         """Claim what is claimable among ``ids``; the rest is leased elsewhere, scheduled for later, or gone."""
-        rows = await self._connection.execute(_CLAIM, {"ids": list(ids), "lease_time": lease_time})
-        return [
-            Claimed(
-                Lease(row.notification_id, row.lease, row.tries, row.request_id, row.traceparent, row.waited),
-                Message(row.user_id, row.title, row.text),
-            )
-            for row in rows
-        ]
+        rows = await self._handle.fetch(_CLAIM, {"ids": list(ids), "lease_time": lease_time})
+        return [Claimed(Lease(*row[:_LEASE_END]), Message(*row[_LEASE_END:])) for row in rows]
 
     async def renew(self, leases: Mapping[UUID, UUID], lease_time: timedelta) -> None:
         """Prolong the leases (by notification id) that are still held."""

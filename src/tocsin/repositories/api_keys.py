@@ -3,13 +3,12 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
     LargeBinary,
-    Select,
     Table,
     Uuid,
     any_,
@@ -23,16 +22,19 @@ from sqlalchemy import (
 
 from tocsin.models.api_key import ApiKey, FormerHash
 from tocsin.repositories.handle import Handle
+from tocsin.repositories.prepared import PreparedQuery
 
 _HASHES = bindparam("hashes", type_=ARRAY(LargeBinary))
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
 _columns = cast("Table", ApiKey.__table__).c
 _former = cast("Table", FormerHash.__table__).c
 _SHOWN = (_columns.id, _columns.scopes, _columns.last_used_at)
-_BY_HASH = select(_columns.hash, *_SHOWN, _columns.expires_at).where(
-    _columns.hash == any_(_HASHES), _columns.revoked_at.is_(None)
+_BY_HASH = PreparedQuery(
+    select(_columns.hash, *_SHOWN, _columns.expires_at).where(
+        _columns.hash == any_(_HASHES), _columns.revoked_at.is_(None)
+    )
 )
-_BY_FORMER_HASH = (
+_BY_FORMER_HASH = PreparedQuery(
     select(_former.hash, *_SHOWN, func.least(_former.expires_at, _columns.expires_at).label("expires_at"))
     .join_from(_former.hash.table, _columns.id.table)
     .where(_former.hash == any_(_HASHES), _columns.revoked_at.is_(None))
@@ -109,9 +111,7 @@ class ApiKeyRepository:
         """Drop those that are good no more."""
         await self._connection.execute(delete(FormerHash).where(_former.expires_at <= expired_before))
 
-    async def _by_hash(self, statement: Select[Any], hashes: Collection[bytes]) -> dict[bytes, ValidKey]:
-        rows = await self._connection.execute(statement, {"hashes": list(hashes)})
-        return {
-            row.hash: ValidKey(row.id, row.hash, frozenset(row.scopes), row.last_used_at, row.expires_at)
-            for row in rows
-        }
+    async def _by_hash(self, query: PreparedQuery, hashes: Collection[bytes]) -> dict[bytes, ValidKey]:
+        rows = await self._handle.fetch(query, {"hashes": list(hashes)})
+        keys = (ValidKey(key_id, key_hash, frozenset(scopes), *times) for key_hash, key_id, scopes, *times in rows)
+        return {key.hash: key for key in keys}

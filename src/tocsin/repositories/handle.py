@@ -1,6 +1,11 @@
 """What the repositories of one unit of work run their SQL on."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+
+from tocsin.repositories.prepared import PreparedQuery, Rows
 
 
 class Handle:
@@ -9,8 +14,9 @@ class Handle:
     What only reads, or changes many rows at once, asks the connection: the session's part costs more than the query.
     """
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, *, in_transaction: bool) -> None:
         self.connection = connection
+        self._in_transaction = in_transaction
         self._session: AsyncSession | None = None
 
     @property
@@ -19,6 +25,12 @@ class Handle:
         if self._session is None:
             self._session = AsyncSession(self.connection, expire_on_commit=False, autoflush=False)
         return self._session
+
+    async def fetch(self, query: PreparedQuery, parameters: Mapping[str, Any]) -> Rows:
+        """Return the rows of ``query``, within the transaction if there is one."""
+        if self._in_transaction:
+            return await query.fetch_in_transaction(self.connection, parameters)
+        return await query.fetch(self.connection, parameters)
 
     async def flush(self) -> None:
         """Write what was changed of entities."""

@@ -10,6 +10,7 @@ from sqlalchemy import ARRAY, Table, Uuid, any_, bindparam, func, select, update
 from tocsin.models.epoch import Epoch
 from tocsin.models.inbox import Inbox
 from tocsin.repositories.handle import Handle
+from tocsin.repositories.prepared import PreparedQuery
 
 _TABLE = cast("Table", Inbox.__table__)
 _EPOCH = cast("Table", Epoch.__table__)
@@ -29,7 +30,7 @@ _LOCK_FREE = (
     .with_for_update(key_share=True, skip_locked=True)
 )
 _EXISTING = select(_TABLE.c.user_id).where(_TABLE.c.user_id == any_(_USER_IDS))
-_CLOCKS = (
+_CLOCKS = PreparedQuery(
     select(_EPOCH.c.value, _TABLE.c.user_id, _TABLE.c.version)
     .select_from(_EPOCH)
     .outerjoin(_TABLE, _TABLE.c.user_id == any_(_USER_IDS))
@@ -83,9 +84,10 @@ class InboxRepository:
 
     async def clocks(self, user_ids: Collection[UUID]) -> dict[UUID, Clock]:
         """Return the clock of each inbox, known or not."""
-        rows = (await self._connection.execute(_CLOCKS, {"user_ids": list(user_ids)})).all()
-        versions = {row.user_id: row.version for row in rows}
-        return {user_id: Clock(rows[0].value, versions.get(user_id, 0)) for user_id in user_ids}
+        rows = await self._handle.fetch(_CLOCKS, {"user_ids": list(user_ids)})
+        epoch = rows[0][0]
+        versions = {user_id: version for _, user_id, version in rows}
+        return {user_id: Clock(epoch, versions.get(user_id, 0)) for user_id in user_ids}
 
     async def get(self, user_id: UUID) -> Inbox | None:
         """Return the inbox, if anybody wrote to it."""

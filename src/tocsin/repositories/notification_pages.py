@@ -5,7 +5,7 @@ filters become bounds of the id.
 """
 
 import enum
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -36,6 +36,7 @@ from tocsin.models.verdict import Category
 from tocsin.repositories.handle import Handle
 from tocsin.repositories.inboxes import Clock
 from tocsin.repositories.notification_rows import SHOWN, NotificationRow
+from tocsin.repositories.prepared import PreparedQuery
 
 _FORMS: Final = 256
 _EPOCH: Final = cast("Table", Epoch.__table__)
@@ -140,8 +141,6 @@ AFTER: Final[dict[Order, ColumnElement[bool]]] = {
 }
 
 
-# To build a statement takes longer than to have it run, so each form of it is built once.
-@lru_cache(_FORMS)
 def page_statement(names: frozenset[str], order: Order, *, later: bool) -> Select[Any]:
     """Return the SQL of a page under the restrictions ``names``; of a ``later`` one, what follows a `Keyset`."""
     terms = conditions(names)
@@ -151,7 +150,6 @@ def page_statement(names: frozenset[str], order: Order, *, later: bool) -> Selec
     return select(*SHOWN).where(*terms).order_by(*keys).limit(bindparam("limit", type_=Integer))
 
 
-@lru_cache(_FORMS)
 def inbox_page_statement(names: frozenset[str], order: Order, *, later: bool) -> Select[Any]:
     """Return the SQL of the same page of one inbox beside the inbox's clock; one statement sees but one state."""
     page = page_statement(names, order, later=later).lateral("page")
@@ -164,6 +162,12 @@ def inbox_page_statement(names: frozenset[str], order: Order, *, later: bool) ->
     )
 
 
+# To build a statement takes longer than to have it run, so each form of it is built once.
+@lru_cache(_FORMS)
+def _prepared(form: Callable[..., Select[Any]], names: frozenset[str], order: Order, *, later: bool) -> PreparedQuery:
+    return PreparedQuery(form(names, order, later=later))
+
+
 def _parameters(values: dict[str, Any], after: Keyset | None, limit: int) -> dict[str, Any]:
     follows = {"after_id": after.id, "after_severity": after.severity} if after else {}
     return {**values, **follows, "limit": limit}
@@ -174,14 +178,15 @@ class NotificationPageRepository:
 
     def __init__(self, handle: Handle) -> None:
         self._connection = handle.connection
+        self._handle = handle
 
     async def page(
         self, wanted: NotificationFilter, order: Order, after: Keyset | None, limit: int
     ) -> list[NotificationRow]:
         """Return at most ``limit`` notifications that follow ``after``."""
         values = restrictions(wanted)
-        statement = page_statement(frozenset(values), order, later=after is not None)
-        found = await self._connection.execute(statement, _parameters(values, after, limit))
+        query = _prepared(page_statement, frozenset(values), order, later=after is not None)
+        found = await self._handle.fetch(query, _parameters(values, after, limit))
         return [NotificationRow._make(row) for row in found]
 
     async def page_of_inbox(
@@ -189,8 +194,8 @@ class NotificationPageRepository:
     ) -> tuple[Clock, list[NotificationRow]]:
         """Return the same of the one inbox that ``wanted`` names, and the inbox's clock in the same state."""
         values = restrictions(wanted)
-        statement = inbox_page_statement(frozenset(values), order, later=after is not None)
-        rows = (await self._connection.execute(statement, _parameters(values, after, limit))).all()
+        query = _prepared(inbox_page_statement, frozenset(values), order, later=after is not None)
+        rows = await self._handle.fetch(query, _parameters(values, after, limit))
         epoch, version, first_id = rows[0][:3]
         # Without notifications there still is the row of the clock.
         return Clock(epoch, version), [NotificationRow._make(row[2:]) for row in rows if first_id is not None]

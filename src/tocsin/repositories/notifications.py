@@ -10,11 +10,13 @@ from tocsin.models.notification import Notification, ProcessingStatus
 from tocsin.repositories.analysis_jobs import JOB, JobRow
 from tocsin.repositories.handle import Handle
 from tocsin.repositories.notification_rows import SHOWN, NotificationRow
+from tocsin.repositories.prepared import PreparedQuery
 
 _TABLE = cast("Table", Notification.__table__)
 _IDS = bindparam("ids", type_=ARRAY(Uuid))
-_BY_ID = select(*SHOWN).where(_TABLE.c.id == any_(_IDS))
-_WITH_JOBS = _BY_ID.add_columns(*JOB).outerjoin_from(_TABLE, JOB[0].table, JOB[0] == _TABLE.c.id)
+_SELECT = select(*SHOWN).where(_TABLE.c.id == any_(_IDS))
+_BY_ID = PreparedQuery(_SELECT)
+_WITH_JOBS = PreparedQuery(_SELECT.add_columns(*JOB).outerjoin_from(_TABLE, JOB[0].table, JOB[0] == _TABLE.c.id))
 
 
 class NotificationRepository:
@@ -26,7 +28,7 @@ class NotificationRepository:
 
     async def rows(self, ids: Collection[UUID]) -> dict[UUID, NotificationRow]:
         """Return those of ``ids`` that exist, deleted or not."""
-        found = map(NotificationRow._make, await self._connection.execute(_BY_ID, {"ids": list(ids)}))
+        found = map(NotificationRow._make, await self._handle.fetch(_BY_ID, {"ids": list(ids)}))
         return {row.id: row for row in found}
 
     async def with_jobs(self, ids: Collection[UUID]) -> dict[UUID, tuple[NotificationRow, JobRow | None]]:
@@ -34,7 +36,7 @@ class NotificationRepository:
         shown = len(SHOWN)
         return {
             row[0]: (NotificationRow._make(row[:shown]), JobRow._make(row[shown:]) if row[shown] else None)
-            for row in await self._connection.execute(_WITH_JOBS, {"ids": list(ids)})
+            for row in await self._handle.fetch(_WITH_JOBS, {"ids": list(ids)})
         }
 
     async def get(self, notification_id: UUID) -> Notification | None:

@@ -12,6 +12,7 @@ from tocsin.models.inbox import Inbox
 from tocsin.models.notification import Notification
 from tocsin.repositories.handle import Handle
 from tocsin.repositories.notification_rows import SHOWN, NotificationRow
+from tocsin.repositories.prepared import PreparedQuery
 
 _INBOXES = cast("Table", Inbox.__table__)
 _EPOCH = cast("Table", Epoch.__table__)
@@ -65,6 +66,7 @@ _READ = (
     .order_by(_wanted.c.number, _changed.c.version)
 )
 
+_PREPARED: Final = PreparedQuery(_READ)
 _STATE_END: Final = len(_READ.selected_columns) - len(SHOWN)
 
 
@@ -96,7 +98,7 @@ class StreamReadRepository:
     """Reads for streams of one unit of work."""
 
     def __init__(self, handle: Handle) -> None:
-        self._connection = handle.connection
+        self._handle = handle
 
     async def read(self, wanted: Sequence[StreamQuery], limit: int, count_limit: int) -> dict[StreamQuery, StreamRead]:
         """Return for each what is there, with at most ``limit`` changes and a count of at most ``count_limit``."""
@@ -108,7 +110,7 @@ class StreamReadRepository:
             "count_limit": count_limit,
         }
         found: dict[StreamQuery, StreamRead] = {}
-        for row in await self._connection.execute(_READ, parameters):
+        for row in await self._handle.fetch(_PREPARED, parameters):
             read = found.setdefault(wanted[row[0] - 1], StreamRead(*row[1:_STATE_END]))
             if row[_STATE_END] is not None:
                 read.changed.append(NotificationRow._make(row[_STATE_END:]))

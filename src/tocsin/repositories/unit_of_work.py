@@ -67,9 +67,9 @@ class _Repeat(Exception):
 class UnitOfWork:
     """One attempt at one transaction."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: AsyncConnection, *, in_transaction: bool) -> None:
         self._hooks: list[Callable[[], None]] = []
-        self._handle = handle = Handle(connection)
+        self._handle = handle = Handle(connection, in_transaction=in_transaction)
         self.notifications = NotificationRepository(handle)
         self.pages = NotificationPageRepository(handle)
         self.bulk = NotificationBulkRepository(handle)
@@ -139,7 +139,7 @@ class Database:
         """Run ``work``, whose every statement sees the latest state, outside of any transaction."""
 
         async def attempt() -> _Result:
-            async with self._open(self._autocommit) as uow:
+            async with self._open(self._autocommit, in_transaction=False) as uow:
                 return await work(uow)
 
         return await _repeat(attempt)
@@ -165,10 +165,10 @@ class Database:
             uow.after_commit(partial(self._on_moved, moved))
 
     @asynccontextmanager
-    async def _open(self, engine: AsyncEngine) -> AsyncIterator[UnitOfWork]:
+    async def _open(self, engine: AsyncEngine, *, in_transaction: bool = True) -> AsyncIterator[UnitOfWork]:
         try:
             async with engine.connect() as connection:
-                yield UnitOfWork(connection)
+                yield UnitOfWork(connection, in_transaction=in_transaction)
         except PoolTimeoutError as error:
             raise Overloaded from error
         except (DBAPIError, OSError, InterfaceError) as error:

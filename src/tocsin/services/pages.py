@@ -49,7 +49,7 @@ class PageQuery:
 class Page:
     """Some notifications and the cursor of the next page, if there is one."""
 
-    notifications: Sequence[NotificationRow]
+    items: Sequence[NotificationRow]
     next_cursor: str | None
 
 

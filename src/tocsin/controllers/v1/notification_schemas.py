@@ -131,7 +131,9 @@ class NotificationOut(BaseModel):
 
 
 class NotificationList(BaseModel):
-    """A page of notifications."""
+    """A page of notifications, none of them deleted."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     items: list[NotificationOut]
     next_cursor: str | None = Field(description="Hand it in as `cursor` for the next page; null on the last one.")

@@ -236,5 +236,4 @@ async def restore(call: Call, notification_id: NotificationId) -> NotificationOu
 
 
 def _render(page: Page) -> bytes:
-    items = [NotificationOut.of(notification) for notification in page.notifications]
-    return NotificationList(items=items, next_cursor=page.next_cursor).model_dump_json().encode()
+    return NotificationList.model_validate(page).model_dump_json().encode()
