@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 
@@ -40,6 +41,12 @@ async def until(condition: Callable[[], _T], within: float = 30, every: float = 
 def until_blocking(condition: Callable[[], _T], within: float = 30, every: float = 0.02) -> _T:
     """Do as `until` does, in a test without an event loop."""
     return asyncio.run(until(condition, within, every))
+
+
+def in_a_thread(work: Coroutine[Any, Any, _T]) -> _T:
+    """Run ``work`` to its end, also where a loop is running: a plain fixture of a test that has one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 async def elapse(seconds: float) -> None:
