@@ -33,8 +33,9 @@ async def test_work_of_a_killed_worker_is_taken_up_by_another(
     successor = await crew.worker(ai)
     judged = await api.all_completed(user, count)
 
+    told = await successor.says("notification_judged", count)
     assert victim.events("notification_judged") == []
-    assert sorted(e["notification_id"] for e in successor.events("notification_judged")) == sorted(made)
+    assert sorted(event["notification_id"] for event in told) == sorted(made)
     assert {item["category"] for item in judged} == {"critical"}
     assert await ledger.tries(user) == [2] * count
     await ledger.audit(api, user)
@@ -80,7 +81,7 @@ async def test_the_verdict_of_a_worker_that_was_frozen_past_its_lease_does_not_c
 
     assert (lost["outcome"], lost["notification_id"]) == ("judged", notification["id"])
     assert zombie.events("notification_judged") == []
-    verdicts = [event["confidence"] for event in successor.events("notification_judged")]
+    verdicts = [event["confidence"] for event in await successor.says("notification_judged", 2)]
     assert len(verdicts) == 2
     assert judged["confidence"] == verdicts[-1]
     await ledger.audit(api, user)

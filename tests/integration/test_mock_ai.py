@@ -17,7 +17,7 @@ from tocsin.integrations.http_analyzer import HttpAnalyzer
 from tocsin.mock_ai import MockAi
 from tocsin.settings import AiSettings, MockAiSettings
 
-PATIENCE = 10
+PATIENCE = 30
 SEED = 7
 
 

@@ -1,4 +1,4 @@
-"""Prepared queries: the same rows as by SQLAlchemy, run once, on a connection that nobody has to wait for."""
+"""Prepared queries: the same rows as by SQLAlchemy, run once."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,6 @@ from sqlalchemy import Float, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.fixtures.posting import fetch, post
-from tests.waiting import eventually
 from tocsin.bootstrap import Resources
 from tocsin.models.notification import new_notification_id
 from tocsin.repositories.engine import open_engine
@@ -17,17 +16,15 @@ from tocsin.repositories.notification_pages import NotificationFilter, Order
 from tocsin.repositories.prepared import PreparedQuery
 from tocsin.repositories.unit_of_work import Database, UnitOfWork
 
-ASLEEP = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
 SLEEP = PreparedQuery(select(func.nextval("runs"), func.pg_sleep(bindparam("seconds", type_=Float(53)))))
 DAY = timedelta(days=1)
-WHO = PreparedQuery(select(func.pg_backend_pid()))
 
 
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    """One connection, on which a statement may take 0.2 s; and a sequence that counts runs."""
+    """Connections on which a statement may take 0.2 s, and a sequence that counts runs."""
     await fetch(database_url, "CREATE SEQUENCE runs")
-    async with open_engine(database_url, application="tests", pool_size=1, statement_timeout=0.2) as engine:
+    async with open_engine(database_url, application="tests", statement_timeout=0.2) as engine:
         yield engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
@@ -61,27 +58,6 @@ async def test_a_query_that_takes_too_long_is_not_run_again(engine: AsyncEngine,
             await SLEEP.fetch(connection, {"seconds": 60})
 
     assert [tuple(row) for row in await fetch(database_url, "SELECT last_value, is_called FROM runs")] == [(1, True)]
-
-
-async def test_nobody_gets_the_connection_of_one_who_was_called_off(engine: AsyncEngine, database_url: str) -> None:
-    async def who() -> int:
-        async with engine.connect() as connection:
-            ((pid,),) = await WHO.fetch(connection, {})
-            assert isinstance(pid, int)
-            return pid
-
-    async def wait_long() -> None:
-        async with engine.connect() as connection:
-            await connection.exec_driver_sql("SET statement_timeout = '60s'")
-            await SLEEP.fetch(connection, {"seconds": 60})
-
-    before = await who()
-    waiting = asyncio.create_task(wait_long())
-    await eventually(lambda: fetch(database_url, ASLEEP))
-    waiting.cancel()
-    await asyncio.wait([waiting])
-
-    assert await who() != before
 
 
 async def test_connections_found_dead_are_replaced_unnoticed(database: Database, database_url: str) -> None:

@@ -4,7 +4,6 @@ What SQLAlchemy does around a short query takes longer than the query. That is s
 its types and the connection are SQLAlchemy's, and so is the word on what went wrong.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
@@ -34,15 +33,13 @@ class PreparedQuery:
             TimeoutError: it took longer than a statement may.
             DBAPIError: as if SQLAlchemy had run it. A query that fails is run by SQLAlchemy once more.
         """
-        driver = _driver(connection)
+        assert connection.sync_connection is not None  # noqa: S101 - it is open
+        driver: asyncpg.Connection = connection.sync_connection.connection.driver_connection
         try:
             return self._form.rows(await driver.fetch(self._form.sql, *self._form.arguments(parameters)))
         except asyncpg.QueryCanceledError as error:
             raise TimeoutError from error
-        except (TimeoutError, asyncio.CancelledError):
-            # The server may still be at it, or be frozen: nobody else is to wait for that.
-            driver.terminate()
-            await connection.invalidate()
+        except TimeoutError:
             raise
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             return await self.fetch_in_transaction(connection, parameters)
@@ -85,12 +82,6 @@ class _Form:
             for row in rows:
                 row[index] = convert(row[index])
         return rows
-
-
-def _driver(connection: AsyncConnection) -> asyncpg.Connection:
-    assert connection.sync_connection is not None  # noqa: S101 - it is open
-    driver: asyncpg.Connection = connection.sync_connection.connection.driver_connection
-    return driver
 
 
 def _implementation(kind: TypeEngine[Any]) -> TypeEngine[Any]:
