@@ -1,5 +1,7 @@
 """The embedded servers, for real: every test starts its own, and none leaves one behind."""
 
+import contextlib
+import socket
 from pathlib import Path
 
 import asyncpg
@@ -47,6 +49,20 @@ def test_a_second_start_has_the_same_data_and_address(tmp_path: Path) -> None:
     with EmbeddedPostgres(tmp_path, durable=False) as postgres:
         assert postgres.url == first
         assert query(postgres.url, "SELECT value FROM kept") == 42
+
+
+def test_a_port_that_was_taken_since_it_was_chosen_is_left_alone(tmp_path: Path) -> None:
+    postgres, valkey = EmbeddedPostgres(tmp_path, durable=False), EmbeddedValkey(tmp_path)
+    with contextlib.ExitStack() as cleanup:
+        for server in (postgres, valkey):
+            cleanup.callback(server.close)
+            server.prepare()
+            cleanup.enter_context(socket.create_server(("127.0.0.1", server.port)))
+            server.start()
+
+        assert query(postgres.url, "SELECT 42") == 42
+        with redis.Redis.from_url(valkey.url) as client:
+            assert client.ping()
 
 
 def test_an_outage_can_be_played(tmp_path: Path) -> None:

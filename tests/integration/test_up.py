@@ -3,7 +3,9 @@
 import json
 import os
 import signal
+import socket
 from pathlib import Path
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
@@ -88,6 +90,19 @@ def test_a_second_start_goes_on_with_the_same_data(start: Start) -> None:
     }
     assert environment_of(second)["TOCSIN_SECRET"] == secret
     assert "first start" not in second.output
+
+
+def test_a_port_that_somebody_takes_meanwhile_is_left_to_him(start: Start, tmp_path: Path) -> None:
+    up = start()
+    # It is chosen before the database is made, which takes a while.
+    chosen = tmp_path / "data" / "postgres-port"
+    until_blocking(chosen.exists)
+    port = int(chosen.read_text())
+    with socket.create_server(("127.0.0.1", port)):
+        up.ready()
+
+        assert urlsplit(up.status["database_url"]).port != port
+        assert "starting anew" in up.output
 
 
 def test_a_new_database_gets_a_new_key(start: Start, tmp_path: Path) -> None:

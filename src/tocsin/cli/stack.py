@@ -43,6 +43,11 @@ class Addresses:
         return f"http://{host}:{self.port}"
 
     @property
+    def listening(self) -> list[tuple[str, int]]:
+        """Where they listen, as hosts and ports."""
+        return [(self.host, self.port), *([] if self.mock_ai_port is None else [("127.0.0.1", self.mock_ai_port)])]
+
+    @property
     def mock_ai_url(self) -> str | None:
         """The URL of the stand-in for the AI, without a path; None where another AI was chosen."""
         return None if self.mock_ai_port is None else f"http://127.0.0.1:{self.mock_ai_port}"

@@ -22,7 +22,7 @@ from tocsin.cli.console import Console
 from tocsin.cli.demo_inbox import DEMO_USER_ID
 from tocsin.cli.supervisor import ANNOUNCER, Part, Supervisor
 from tocsin.embedded.files import Lock, keep, make_folder, write_private
-from tocsin.embedded.ports import find_free_port, try_listen
+from tocsin.embedded.ports import find_free_port, is_free, try_listen
 from tocsin.embedded.postgres import EmbeddedPostgres
 from tocsin.embedded.valkey import EmbeddedValkey
 from tocsin.errors import ConfigurationError, StartFailed
@@ -102,7 +102,15 @@ def run_up(options: UpOptions, environment: Mapping[str, str], program: tuple[st
         for server in (postgres, valkey):
             cleanup.callback(server.close)
             server.prepare()
-        asyncio.run(_Up(options, environment, program, console, postgres, valkey).run())
+        for is_last in (False, False, True):
+            up = _Up(options, environment, program, console, postgres, valkey)
+            try:
+                asyncio.run(up.run())
+                break
+            except StartFailed:
+                if is_last or not up.evade():
+                    raise
+            console.say(ANNOUNCER, "somebody took a port that was free when it was chosen: starting anew, on others")
 
 
 class _Up:
@@ -157,6 +165,11 @@ class _Up:
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
             await self._supervisor.stop(*stack.STOP_ORDER)
+
+    def evade(self) -> bool:
+        """Whether somebody else has one of the ports now; then whoever starts anew gets others."""
+        moved = [server.evade() for server in (self._postgres, self._valkey)]
+        return any(moved) or not all(is_free(host, port) for host, port in self._addresses.listening)
 
     async def _start(self) -> None:
         for name in self._ignored:

@@ -42,6 +42,7 @@ class EmbeddedServer(ABC):
         self.identity: Identity | None = None
         self._lock: Lock | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._was_ready = False
 
     @property
     @abstractmethod
@@ -107,6 +108,14 @@ class EmbeddedServer(ABC):
             self.close()
             raise
 
+    def evade(self) -> bool:
+        """Take another port if somebody else took ours while we did not run; tell whether that was so."""
+        if is_free(HOST, self.port):
+            return False
+        self.port = self._keep_port()
+        self._fill_home()
+        return True
+
     def start(self, within: float = 60) -> None:
         """Start the server and wait until it takes connections, ``within`` seconds at most.
 
@@ -116,8 +125,11 @@ class EmbeddedServer(ABC):
         """
         self.prepare()
         deadline = time.monotonic() + within
-        # More than once: children of a killed PostgreSQL need a moment to notice, and it waits for none of them.
+        # More than once: children of a killed PostgreSQL need a moment to notice, and it waits for none of them; and
+        # between the choice of a port and now anybody could take it.
         for _ in range(_STARTS):
+            if not self._was_ready:
+                self.evade()
             with open_log(self.log) as log:
                 self._process = subprocess.Popen(
                     self.command.launch_argv(),
@@ -128,6 +140,7 @@ class EmbeddedServer(ABC):
                     start_new_session=True,
                 )
             if self._await_ready(self._process, deadline):
+                self._was_ready = True
                 return
             self.stop()
             if time.monotonic() >= deadline:
