@@ -1,12 +1,13 @@
 """The unit of work: whole or not at all, and repeated where that is right."""
 
 import asyncio
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 from sqlalchemy import text
 
-from tests.fixtures.partition import Partition
+from tests.fixtures.lossy import lossy
 from tests.fixtures.posting import fetch
 from tocsin.errors import DatabaseUnavailable, Overloaded, UnstorableInput
 from tocsin.models.api_key import ApiKey
@@ -159,18 +160,17 @@ async def test_a_statement_that_takes_too_long_is_ended(database_url: str) -> No
 
 @pytest.mark.parametrize("way", ["read", "transaction"])
 async def test_a_connection_that_never_answers_is_not_used_again(database_url: str, way: str) -> None:
-    network = Partition(database_url)
-    async with (
-        network.listening() as url,
-        open_engine(url, application="tests", pool_size=1, statement_timeout=0.2) as engine,
-    ):
-        run = getattr(Database(engine), way)
-        epoch = await run(lambda uow: uow.inboxes.epoch())
-        network.cut()
-        with pytest.raises(DatabaseUnavailable):
-            await run(lambda uow: uow.inboxes.epoch())
+    address = urlsplit(database_url)
+    async with lossy(address.hostname or "", address.port or 0, losses=0) as network:
+        behind = address._replace(netloc=f"{address.username}:{address.password}@{urlsplit(network.url).netloc}")
+        async with open_engine(urlunsplit(behind), application="tests", pool_size=1, statement_timeout=0.2) as engine:
+            run = getattr(Database(engine), way)
+            epoch = await run(lambda uow: uow.inboxes.epoch())
+            network.fall_silent()
+            with pytest.raises(DatabaseUnavailable):
+                await run(lambda uow: uow.inboxes.epoch())
 
-        assert await asyncio.wait_for(run(lambda uow: uow.inboxes.epoch()), 20) == epoch
+            assert await asyncio.wait_for(run(lambda uow: uow.inboxes.epoch()), 20) == epoch
 
 
 async def test_a_snapshot_sees_one_state(database: Database, database_url: str) -> None:
