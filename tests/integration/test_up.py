@@ -94,10 +94,9 @@ def test_a_second_start_goes_on_with_the_same_data(start: Start) -> None:
 
 def test_a_port_that_somebody_takes_meanwhile_is_left_to_him(start: Start, tmp_path: Path) -> None:
     up = start()
-    # It is chosen before the database is made, which takes a while.
-    chosen = tmp_path / "data" / "postgres-port"
-    until_blocking(chosen.exists)
-    port = int(chosen.read_text())
+    # It is chosen, and looked at again, before the database is made, which takes a while.
+    until_blocking((tmp_path / "data" / "postgres.new").exists)
+    port = int((tmp_path / "data" / "postgres-port").read_text())
     with socket.create_server(("127.0.0.1", port)):
         up.ready()
 
