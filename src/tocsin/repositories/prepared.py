@@ -18,6 +18,7 @@ Rows = Sequence[Sequence[Any]]
 _Convert = Callable[[Any], Any]
 _DIALECT: Final = PGDialect_asyncpg()  # type: ignore[no-untyped-call]  # a dialect has no types
 _FLOAT8: Final = 701
+"""The OID by which the dialect knows that the driver returns floats for a column of them. Other types do not ask."""
 
 
 class PreparedQuery:
