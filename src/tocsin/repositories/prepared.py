@@ -42,6 +42,10 @@ class PreparedQuery:
             raise TimeoutError from error
         except TimeoutError:
             raise
+        except asyncpg.InternalClientError:
+            # When the server dies, the driver may lose its place in the protocol, and still take itself for connected.
+            driver.terminate()
+            return await self.fetch_in_transaction(connection, parameters)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             return await self.fetch_in_transaction(connection, parameters)
 
