@@ -1,16 +1,22 @@
 """Prepared queries: the same rows as by SQLAlchemy, run once."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Float, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.fixtures.posting import fetch, post
+from tests.waiting import until
 from tocsin.bootstrap import Resources
+from tocsin.embedded.postgres import EmbeddedPostgres
+from tocsin.errors import DatabaseUnavailable
 from tocsin.models.notification import new_notification_id
+from tocsin.repositories import schema
 from tocsin.repositories.engine import open_engine
 from tocsin.repositories.notification_pages import NotificationFilter, Order
 from tocsin.repositories.prepared import PreparedQuery
@@ -72,3 +78,24 @@ async def test_connections_found_dead_are_replaced_unnoticed(database: Database,
     )
 
     assert await asyncio.gather(*(database.read(clock) for _ in range(8))) == [1] * 8
+
+
+async def test_readers_are_told_that_the_database_is_gone_however_it_dies(tmp_path: Path) -> None:
+    with EmbeddedPostgres(tmp_path, durable=False) as postgres:
+        async with open_engine(postgres.url, application="tests") as engine:
+            await schema.upgrade(engine)
+            database, reads = Database(engine), Counter[str]()
+
+            async def follow() -> None:
+                while True:
+                    await database.read(lambda uow: uow.inboxes.clocks([new_notification_id()]))
+                    reads["well"] += 1
+
+            for _ in range(3):
+                reads.clear()
+                readers = [asyncio.create_task(follow()) for _ in range(12)]
+                await until(lambda: reads["well"] > 50)
+                await asyncio.to_thread(postgres.kill)
+                ends = await asyncio.gather(*readers, return_exceptions=True)
+                assert {type(end) for end in ends} == {DatabaseUnavailable}
+                await asyncio.to_thread(postgres.start)
